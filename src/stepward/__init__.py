@@ -1,0 +1,1 @@
+"""Stepward judges every step of an LLM's reasoning."""

@@ -1,0 +1,178 @@
+"""The verbs: what a part must do to take its place.
+
+Techniques are written for one problem as `async` code and see `Policy`, `StepScorer`, `TraceScorer` and
+`Verifier`. Engines work on many requests at once and are wrapped by a batcher into those protocols.
+Hyper-parameters live on the component; live resources are arguments of the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar, runtime_checkable
+
+from stepward.errors import ResourceError
+from stepward.types import (
+    Completion,
+    LabeledTrace,
+    Origin,
+    Problem,
+    SampleRequest,
+    Spend,
+    Step,
+    StepScores,
+    Trace,
+    TraceScore,
+    Verdict,
+)
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Who writes."""
+
+    async def sample(self, request: SampleRequest) -> tuple[Completion, ...]:
+        """`request.n` completions, in draw order. A draw depends on problem, prefix, sampling and its index only."""
+        ...
+
+
+@runtime_checkable
+class PolicyEngine(Protocol):
+    """Who writes many at once."""
+
+    @property
+    def origin(self) -> Origin:
+        """Name, revision and settings of the model."""
+        ...
+
+    def sample_batch(self, requests: Sequence[SampleRequest]) -> list[tuple[Completion, ...]]:
+        """One tuple of `n` completions per request, in order."""
+        ...
+
+
+@runtime_checkable
+class Segmenter(Protocol):
+    """Who cuts text into steps, losing nothing."""
+
+    @property
+    def tag(self) -> str:
+        """Name and version, such as "lines@1"."""
+        ...
+
+    def segment(self, text: str) -> tuple[Step, ...]:
+        """Spans that partition `text`; no spans for the empty text."""
+        ...
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """Who judges an answer."""
+
+    async def verify(self, problem: Problem, text: str) -> Verdict:
+        """Judge the answer stated in `text`, a whole solution or a bare answer, against `problem.answer`."""
+        ...
+
+
+@runtime_checkable
+class StepScorer(Protocol):
+    """Who scores steps: a PRM."""
+
+    async def score(self, problem: Problem, trace: Trace) -> StepScores:
+        """One score per step of `trace`, in order; none for a trace without steps."""
+        ...
+
+
+@runtime_checkable
+class StepScorerEngine(Protocol):
+    """Who scores the steps of many traces at once."""
+
+    @property
+    def origin(self) -> Origin:
+        """Name, revision and settings of the model."""
+        ...
+
+    def score_batch(self, pairs: Sequence[tuple[Problem, Trace]]) -> list[StepScores]:
+        """One record per pair, in order, whatever the pairs were batched with."""
+        ...
+
+
+@runtime_checkable
+class TraceScorer(Protocol):
+    """Who scores a whole trace: an ORM, or an aggregated PRM."""
+
+    async def score_trace(self, problem: Problem, trace: Trace) -> TraceScore:
+        """One score for `trace`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """The live parts that a technique may call. `policy_of(...)` and the like name what is missing."""
+
+    policy: Policy | None = None
+    segmenter: Segmenter | None = None
+    verifier: Verifier | None = None
+    scorer: StepScorer | None = None
+    trace_scorer: TraceScorer | None = None
+
+    def need_policy(self) -> Policy:
+        """The policy, or `ResourceError`."""
+        return _need(self.policy, "policy")
+
+    def need_segmenter(self) -> Segmenter:
+        """The segmenter, or `ResourceError`."""
+        return _need(self.segmenter, "segmenter")
+
+    def need_verifier(self) -> Verifier:
+        """The verifier, or `ResourceError`."""
+        return _need(self.verifier, "verifier")
+
+    def need_scorer(self) -> StepScorer:
+        """The step scorer, or `ResourceError`."""
+        return _need(self.scorer, "scorer")
+
+    def need_trace_scorer(self) -> TraceScorer:
+        """The trace scorer, or `ResourceError`."""
+        return _need(self.trace_scorer, "trace_scorer")
+
+
+@runtime_checkable
+class Labeler(Protocol):
+    """Who puts a label on each step."""
+
+    async def label(self, problem: Problem, trace: Trace, resources: Resources) -> LabeledTrace:
+        """`trace` with one label, or None, per step, and what labelling cost."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult:
+    """What a search found: every trace it kept, which one it chose, and what it all cost."""
+
+    problem_id: str
+    traces: tuple[Trace, ...]
+    chosen: int | None
+    """Index into `traces`; None where the search abstained."""
+    answer: str | None
+    spend: Spend
+    scores: tuple[float | None, ...] = ()
+    """One per trace; None where the trace could not be scored."""
+    note: str = ""
+    """What happened that a reader must know: budget ended, no answer stated, tie broken."""
+
+
+@runtime_checkable
+class Search(Protocol):
+    """How compute is spent on one problem."""
+
+    async def solve(self, problem: Problem, resources: Resources) -> SearchResult:
+        """The best answer that the budget of this search buys."""
+        ...
+
+
+def _need(part: T | None, name: str) -> T:
+    if part is None:
+        raise ResourceError(f"this technique needs a {name}", mend=f"pass Resources({name}=...)")
+    return part
