@@ -64,7 +64,7 @@ class Batcher(Generic[Request, Result]):
         if not batch:
             return
         try:
-            results = await asyncio.to_thread(self.run, [request for request, _ in batch])
+            results = await asyncio.to_thread(self._run, [request for request, _ in batch])
             if len(results) != len(batch):
                 raise StepwardError(f"an engine was given {len(batch)} requests", got=f"{len(results)} results")
         except Exception as error:  # handed to every waiter: none of them is lost or left waiting
@@ -75,3 +75,10 @@ class Batcher(Generic[Request, Result]):
         for (_, future), result in zip(batch, results, strict=True):
             if not future.done():
                 future.set_result(result)
+
+    def _run(self, requests: Sequence[Request]) -> Sequence[Result]:
+        """`run`; a StopIteration, which no future may carry, becomes a RuntimeError."""
+        try:
+            return self.run(requests)
+        except StopIteration as error:
+            raise RuntimeError("an engine raised StopIteration") from error

@@ -76,6 +76,19 @@ class Verifier(Protocol):
 
 
 @runtime_checkable
+class AnswerReader(Protocol):
+    """Who reads answers out of texts."""
+
+    def extract(self, text: str) -> str | None:
+        """The answer that `text` states, as written; None where it states none."""
+        ...
+
+    def canonical(self, answer: str) -> str:
+        """One spelling for answers that count as one, so that votes can be counted."""
+        ...
+
+
+@runtime_checkable
 class StepScorer(Protocol):
     """Who scores steps: a PRM."""
 
@@ -114,6 +127,7 @@ class Resources:
     policy: Policy | None = None
     segmenter: Segmenter | None = None
     verifier: Verifier | None = None
+    answers: AnswerReader | None = None
     scorer: StepScorer | None = None
     trace_scorer: TraceScorer | None = None
 
@@ -128,6 +142,10 @@ class Resources:
     def need_verifier(self) -> Verifier:
         """The verifier, or `ResourceError`."""
         return _need(self.verifier, "verifier")
+
+    def need_answers(self) -> AnswerReader:
+        """The reader of answers, or `ResourceError`."""
+        return _need(self.answers, "answers")
 
     def need_scorer(self) -> StepScorer:
         """The step scorer, or `ResourceError`."""
@@ -144,6 +162,15 @@ class Labeler(Protocol):
 
     async def label(self, problem: Problem, trace: Trace, resources: Resources) -> LabeledTrace:
         """`trace` with one label, or None, per step, and what labelling cost."""
+        ...
+
+
+@runtime_checkable
+class GroupLabeler(Protocol):
+    """A labeler that shares work between the traces of one problem."""
+
+    async def label_all(self, problem: Problem, traces: Sequence[Trace], resources: Resources) -> list[LabeledTrace]:
+        """One labelled trace per trace, in order; the same labels as one by one."""
         ...
 
 

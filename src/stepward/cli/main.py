@@ -1,0 +1,31 @@
+"""The command `stepward`."""
+
+from __future__ import annotations
+
+import typer
+
+from stepward.cli import doctor, evaluate, label, quickstart, report, run, runs, sample, score, search, segment, train
+from stepward.cli.conduct import no_traceback, quiet_libraries
+
+EPILOG = (
+    "Exit codes: 0 finished, 1 a fault of Stepward, 2 your command or input must be mended, 130 stopped on request."
+)
+
+app = typer.Typer(
+    name="stepward",
+    help="Judge every step of an LLM's reasoning: label, train, score, evaluate, search.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for verb in (quickstart, run, sample, segment, label, train, score, evaluate, search, report, runs, doctor):
+    app.command(name=verb.__name__.rpartition(".")[2])(verb.command)
+
+
+def main() -> None:
+    """Run the command line; the user's mistakes end it with a message and exit code 2."""
+    quiet_libraries()
+    with no_traceback():
+        app()

@@ -1,0 +1,70 @@
+"""Shows the stages of a run in a terminal: how far, how fast, at what cost."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from stepward.types import Json, Spend
+
+
+class TerminalProgress:
+    """A bar per stage on standard error; a line per finished stage where that is no terminal."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        self.bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
+            console=self.console,
+            transient=True,
+        )
+        self.task: TaskID | None = None
+        self.started = time.monotonic()
+
+    def begin(self, stage: str, total: int, unit: str) -> None:
+        """Put up a bar."""
+        if self.task is None:
+            self.started = time.monotonic()
+            self.bar.start()
+        else:
+            self.bar.remove_task(self.task)
+        self.task = self.bar.add_task(f"{stage} ({unit})", total=total or None, note="")
+
+    def advance(self, done: int, spend: Spend, note: str = "") -> None:
+        """Move the bar and tell the cost."""
+        if self.task is not None:
+            self.bar.update(self.task, completed=done, note=note or cost_text(spend))
+
+    def end(self, stage: str, result: Json) -> None:
+        """Take the bar down and leave one line."""
+        if self.task is not None:
+            self.bar.remove_task(self.task)
+            self.task = None
+            self.bar.stop()
+            took = f"{time.monotonic() - self.started:.1f} s"
+        else:
+            took = "done before"
+        self.console.print(f"[green]done[/] {stage} [dim]{took}", highlight=False)
+
+
+def cost_text(spend: Spend) -> str:
+    """What was spent, in a few words."""
+    parts = [
+        (spend.policy_tokens, "tokens written"),
+        (spend.prompt_tokens, "read"),
+        (spend.scorer_tokens, "scored"),
+    ]
+    return ", ".join(f"{count:,} {what}" for count, what in parts if count)
+
+
+def is_interactive() -> bool:
+    """Whether somebody watches standard error."""
+    return sys.stderr.isatty()

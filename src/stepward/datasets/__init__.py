@@ -1,0 +1,1 @@
+"""Readers and writers of public formats, one small file each; splits and contamination checks."""

@@ -1,0 +1,70 @@
+"""Pupils' grade-school solutions in which a teacher marked the first wrong step (Verify-then-Generate).
+
+`incorrect_index` is 0-based and `incorrect_step` repeats that step's text: a row where the two disagree is
+refused. Several teachers marked some of the solutions, and not always the same step; each mark is an
+example of its own (see `repeats.one_per_trace`). The last step is often the bare answer. Licence: CC-BY-4.0.
+Paper: Stepwise Verification and Remediation of Student Reasoning Errors, arXiv 2407.09136.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stepward.datasets.human import After, check_after, first_error_labels
+from stepward.datasets.lines import Source
+from stepward.datasets.reading import Example, Tally
+from stepward.datasets.rows import Columns, Extra, Row, read_rows
+from stepward.segment.cut import from_steps
+from stepward.types import Json, LabeledTrace, Origin, Problem, content_key
+
+COLUMNS = Columns(
+    required=("problem", "student_incorrect_solution", "incorrect_index"),
+    optional=(
+        "incorrect_step",
+        "error_category",
+        "error_description",
+        "topic",
+        "reference_solution",
+        "dialog_history",
+        "student_correct_response",
+    ),
+)
+PUPIL = Origin(maker="human:pupil")
+TEACHER = Origin(maker="human:verify_then_generate")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyThenGenerate:
+    """Reads the data set's JSON array."""
+
+    after: After = "drop"
+    extra: Extra = "refuse"
+
+    def __post_init__(self) -> None:
+        check_after(self.after)
+
+    def stream(self, path: Source, tally: Tally) -> Iterator[Example]:
+        """One example a row; category and description are in the trace's `meta`."""
+        for row in read_rows(path, COLUMNS, tally, self.extra):
+            yield self._example(row)
+
+    def _example(self, row: Row) -> Example:
+        steps, wrong = row.texts("student_incorrect_solution"), row.integer("incorrect_index")
+        with row.blame("incorrect_index"):
+            labels = first_error_labels(len(steps), wrong, origin=TEACHER, after=self.after)
+        if row.has("incorrect_step") and row.text("incorrect_step").strip() != steps[wrong].strip():
+            raise row.error("incorrect_step", f"must repeat step {wrong}", got=row.text("incorrect_step"))
+        problem = _problem(row)
+        kept: dict[str, Json] = {
+            name: row.values[name] for name in ("error_category", "error_description") if row.has(name)
+        }
+        with row.blame("student_incorrect_solution"):
+            trace = from_steps(problem.id, steps, separator="\n", origin=PUPIL, meta={**kept, **row.extras})
+        return Example(problem=problem, labeled=LabeledTrace(trace=trace, labels=labels))
+
+
+def _problem(row: Row) -> Problem:
+    text = row.filled("problem")
+    meta: dict[str, Json] = {name: row.values[name] for name in ("topic", "reference_solution") if row.has(name)}
+    return Problem(id=f"pupil-{content_key(text)}", text=text, domain="arithmetic", meta=meta)

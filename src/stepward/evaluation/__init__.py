@@ -1,0 +1,1 @@
+"""How good labels and scorers are, measured against a reference."""

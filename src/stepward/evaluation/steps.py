@@ -1,0 +1,167 @@
+"""Judges step scores against labels: ranking, first error, calibration, each with an interval over problems.
+
+Two step sets, because they answer different questions. *all*: every labelled step; after a first error
+nearly everything is wrong, which is easy to see. *up to the first error*: where the hard call is made,
+the protocol of ProcessBench. The positive class of the average precision is a wrong step. Unlabelled
+steps are left out and counted; traces without steps have nothing to judge.
+
+Source: reference protocols of arXiv 2412.06559 (first error) and 2305.20050 (step labels).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stepward.errors import LabelError
+from stepward.metrics.bootstrap import ClusteredSteps, Interval, bootstrap, bootstrap_auroc, bootstrap_auroc_difference
+from stepward.metrics.calibration import ReliabilityBin, brier, ece, equal_mass_bins
+from stepward.metrics.first_error import decode_threshold
+from stepward.metrics.ranking import average_precision
+from stepward.types import LabeledTrace, StepScores
+
+Floats = NDArray[np.float64]
+SLOW_DRAWS = 400
+"""Bootstrap draws of figures that have no vectorised path."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One trace with its reference labels and a scorer's numbers, one per step."""
+
+    labeled: LabeledTrace
+    scores: StepScores
+
+    def __post_init__(self) -> None:
+        self.scores.check(self.labeled.trace)
+
+    @property
+    def problem_id(self) -> str:
+        """The problem, which is what intervals resample."""
+        return self.labeled.trace.problem_id
+
+    def kept(self, *, to_first_error: bool) -> list[int]:
+        """Indexes of the labelled steps; with `to_first_error` those up to and with the first wrong one."""
+        kept = []
+        for index, label in enumerate(self.labeled.labels):
+            if label is not None:
+                kept.append(index)
+                if to_first_error and not label.good:
+                    break
+        return kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepQuality:
+    """What a scorer is worth as a judge of steps."""
+
+    problems: int
+    traces: int
+    steps: int
+    unlabelled: int
+    wrong_share: float
+    auroc: Interval
+    auroc_to_first_error: Interval
+    average_precision: Interval
+    """Of wrong steps; its chance level is `wrong_share`."""
+    first_error_accuracy: Interval
+    """Share of traces whose first step below 1/2 (or none) is the labelled first error (or none)."""
+    found_errors: Interval
+    """The same among traces with an error."""
+    passed_clean: Interval
+    """The same among traces without."""
+    ece: Interval
+    brier: Interval
+    bins: tuple[ReliabilityBin, ...]
+
+
+def flatten(judged: Sequence[Judged], *, to_first_error: bool = False) -> ClusteredSteps:
+    """Every kept step of `judged` in one row, with its problem."""
+    rows = [(j, index) for j in judged for index in j.kept(to_first_error=to_first_error)]
+    return ClusteredSteps(
+        scores_S=np.array([j.scores.values[i] for j, i in rows]),
+        good_S=np.array([_good(j, i) for j, i in rows]),
+        problem_S=[j.problem_id for j, _ in rows],
+    )
+
+
+def judge_steps(judged: Sequence[Judged], *, seed: int) -> StepQuality:
+    """Every figure of `StepQuality`; `LabelError` where no step is labelled or all are alike.
+
+    Scores must be probabilities for calibration and the threshold of 1/2 to mean something.
+    """
+    steps = flatten(judged)
+    scores, good = np.asarray(steps.scores_S), np.asarray(steps.good_S)
+    if not len(scores):
+        raise LabelError("no labelled step to judge", mend="label the traces, or check which labels were read")
+    groups = _by_problem(judged)
+    return StepQuality(
+        problems=len(groups),
+        traces=len(judged),
+        steps=len(scores),
+        unlabelled=sum(len(j.scores) for j in judged) - len(scores),
+        wrong_share=float(1 - good.mean()),
+        auroc=bootstrap_auroc(steps, seed=seed),
+        auroc_to_first_error=bootstrap_auroc(flatten(judged, to_first_error=True), seed=seed),
+        average_precision=_over_problems(groups, average_precision, seed),
+        first_error_accuracy=_first_error(groups, seed, among=None),
+        found_errors=_first_error(groups, seed, among=True),
+        passed_clean=_first_error(groups, seed, among=False),
+        ece=_over_problems(groups, ece, seed),
+        brier=_over_problems(groups, brier, seed),
+        bins=tuple(equal_mass_bins(scores, good, bins=15)),
+    )
+
+
+def auroc_gain(first: Sequence[Judged], second: Sequence[Judged], *, seed: int) -> Interval:
+    """Paired interval of the first scorer's step AUROC less the second's, on the same labelled traces."""
+    return bootstrap_auroc_difference(flatten(first), flatten(second), seed=seed)
+
+
+def _good(judged: Judged, index: int) -> bool:
+    label = judged.labeled.labels[index]
+    return label is not None and label.good
+
+
+def _by_problem(judged: Sequence[Judged]) -> list[list[Judged]]:
+    ordered = sorted(judged, key=lambda j: j.problem_id)
+    return [list(group) for _, group in groupby(ordered, key=lambda j: j.problem_id)]
+
+
+def _over_problems(groups: list[list[Judged]], metric: Callable[[Floats, Floats], float], seed: int) -> Interval:
+    rows = [(np.asarray(f.scores_S), np.asarray(f.good_S)) for f in map(flatten, groups)]
+
+    def statistic(drawn: Sequence[tuple[Floats, Floats]]) -> float:
+        return metric(np.concatenate([s for s, _ in drawn]), np.concatenate([g for _, g in drawn]))
+
+    return bootstrap(statistic, rows, draws=SLOW_DRAWS, seed=seed)
+
+
+def _first_error(groups: list[list[Judged]], seed: int, *, among: bool | None) -> Interval:
+    """Exact-match rate of the decoded first error; `among` keeps traces with (True) or without an error."""
+    rows = [[hit for j in group if (hit := _hit(j, among)) is not None] for group in groups]
+
+    def statistic(drawn: Sequence[list[bool]]) -> float:
+        hits = [hit for row in drawn for hit in row]
+        if not hits:
+            raise LabelError("no trace of this kind was drawn")
+        return sum(hits) / len(hits)
+
+    if not any(rows):
+        return Interval(value=float("nan"), low=float("nan"), high=float("nan"))
+    return bootstrap(statistic, rows, draws=SLOW_DRAWS, seed=seed)
+
+
+def _hit(judged: Judged, among: bool | None) -> bool | None:
+    """Whether the decoded first error is the labelled one; None where that is not known or not asked for."""
+    try:
+        actual = judged.labeled.first_error
+    except LabelError:
+        return None
+    if among is not None and (actual is not None) != among:
+        return None
+    return decode_threshold(judged.scores.values) == actual

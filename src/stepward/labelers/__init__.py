@@ -1,0 +1,1 @@
+"""Who says which step is wrong: one technique a file."""

@@ -1,0 +1,1 @@
+"""Recipes as stages over a run folder: each reads what earlier ones made, and can be killed and resumed."""

@@ -1,0 +1,71 @@
+"""Live parts that a recipe names: policies by folder or by short name, and the usual resources around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from stepward.batching import Batcher
+from stepward.errors import ConfigError
+from stepward.protocols import PolicyEngine, Resources, Segmenter, Verifier
+from stepward.types import Completion, SampleRequest
+from stepward.verifiers.answers import StatedAnswers
+
+WIDE = 4096
+"""Requests that one batch of labelling or searching may hold; an engine splits what is too much for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyChoice:
+    """Which policy to load."""
+
+    path: str
+    """A model folder, or one of the short names quickstart and smollm2."""
+    dtype: str = "float32"
+    template: str = ""
+    """How a problem becomes a prompt, such as "{problem}\\n"; empty for the model's own chat template."""
+
+    def load(self) -> PolicyEngine:
+        """The policy; `ModelError` or `MissingExtraError` says what is missing."""
+        from stepward.policies.chat import PromptFormat
+        from stepward.policies.transformers import TransformersPolicy
+
+        template = self.template or ("{problem}\n" if self.path == "quickstart" else "")
+        prompt = PromptFormat(mode="plain", template=template) if template else None
+        return TransformersPolicy.load(model_folder(self.path), dtype=self.dtype, prompt=prompt)
+
+
+def model_folder(name: str) -> Path:
+    """The folder that `name`, a path or a short name, stands for."""
+    if name == "smollm2":
+        from stepward.policies.smollm2 import smollm2_folder
+
+        return smollm2_folder()
+    if name == "quickstart":
+        return Path(str(resources.files("stepward.world") / "policy"))
+    if not name:
+        raise ConfigError("a model needs a folder or one of the names quickstart, smollm2", got=name)
+    return Path(name)
+
+
+@dataclass(eq=False, kw_only=True)
+class GatheredPolicy:
+    """A `Policy` whose concurrent calls become wide batches of one engine. Belongs to one event loop."""
+
+    engine: PolicyEngine
+
+    def __post_init__(self) -> None:
+        self._batcher: Batcher[SampleRequest, tuple[Completion, ...]] = Batcher(
+            run=self.engine.sample_batch, max_batch=WIDE
+        )
+
+    async def sample(self, request: SampleRequest) -> tuple[Completion, ...]:
+        """`request.n` completions, in draw order."""
+        return await self._batcher.submit(request)
+
+
+def workbench(engine: PolicyEngine | None, segmenter: Segmenter, verifier: Verifier) -> Resources:
+    """Resources for one event loop."""
+    policy = GatheredPolicy(engine=engine) if engine is not None else None
+    return Resources(policy=policy, segmenter=segmenter, verifier=verifier, answers=StatedAnswers())

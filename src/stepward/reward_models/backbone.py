@@ -1,0 +1,179 @@
+"""A transformer without its language-model head, its tokenizer with the step marker, and the hash of its weights.
+
+The marker's embedding is derived from the backbone alone (a copy of a known token's row), so a checkpoint of a frozen
+backbone can name it by content hash and be rebuilt exactly. Weights come from safetensors only: a pickle can run code.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from stepward.errors import ModelError
+from stepward.reward_models.encode import StepCodec
+from stepward.reward_models.formats.record import PRMFormat
+
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
+
+
+@dataclass(eq=False, kw_only=True)
+class Backbone:
+    """A loaded transformer that turns ids into hidden states. Live state: holds the weights."""
+
+    model: nn.Module
+    codec: StepCodec
+    path: Path
+    revision: str
+    """Content hash of configuration and weights on disk."""
+    width: int
+    """Size of one hidden state."""
+    layers: int
+
+    @functools.cached_property
+    def parameters(self) -> int:
+        """Number of weights outside the input embedding, which a forward pass looks up and does not multiply."""
+        table = self.model.get_input_embeddings().weight  # type: ignore[operator]
+        return sum(p.numel() for p in self.model.parameters()) - int(table.numel())
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
+    @classmethod
+    def open(cls, folder: Path, format: PRMFormat) -> Backbone:
+        """The backbone in `folder` (config.json, safetensors, tokenizer), in fp32, ready to read `format`.
+
+        A language-model head is dropped. Raises `ModelError` where the folder is none, holds pickled weights, or
+        lacks weights that the architecture needs.
+        """
+        codec = open_codec(folder, format)
+        model: Any = _load(folder)
+        _place_marker(model, codec)
+        return cls(
+            model=model,
+            codec=codec,
+            path=folder,
+            revision=revision_of(folder),
+            width=int(model.config.hidden_size),
+            layers=int(model.config.num_hidden_layers),
+        )
+
+
+def open_codec(folder: Path, format: PRMFormat) -> StepCodec:
+    """What turns traces into ids for the model in `folder`, which is not loaded; `ModelError` as `Backbone.open`."""
+    from transformers import AutoConfig, AutoTokenizer
+
+    check_folder(folder)
+    with quiet(), _understood(folder):
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        config: Any = AutoConfig.from_pretrained(folder, local_files_only=True)
+    is_new = format.added and tokenizer.add_tokens([format.marker], special_tokens=True) > 0
+    context = int(getattr(config, "max_position_embeddings", 1 << 30))
+    return replace(StepCodec.of(tokenizer, format, context=context), marker_is_new=is_new)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `ModelError` unless `folder` holds a transformers model as safetensors."""
+    if not (folder / "config.json").is_file():
+        raise ModelError(
+            f"{folder} is not a model folder: it has no config.json",
+            got=sorted(p.name for p in folder.iterdir())[:8] if folder.is_dir() else "no such folder",
+            mend="name a folder written by save_pretrained",
+        )
+    if any(folder.glob("*.safetensors")):
+        return
+    pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
+    if pickles:
+        raise ModelError(
+            f"{folder} holds pickled weights, which can run code when they are loaded",
+            got=pickles,
+            mend="convert them: load in a place you trust, then save_pretrained(safe_serialization=True)",
+        )
+    raise ModelError(f"{folder} holds no *.safetensors weights", mend="copy the weights beside config.json")
+
+
+def revision_of(folder: Path) -> str:
+    """Twenty-four hex digits over the content of configuration and weights in `folder`."""
+    return content_hash([folder / "config.json", *sorted(folder.glob("*.safetensors"))])
+
+
+def content_hash(files: Sequence[Path]) -> str:
+    """Twenty-four hex digits over names and content of `files`; a file that did not change is read once a process."""
+    return _hash_of(tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files))
+
+
+@functools.lru_cache(maxsize=64)
+def _hash_of(stamps: tuple[tuple[str, int, int], ...]) -> str:
+    """Hash of the named files' content; size and time of change only tell when to read them again."""
+    digest = hashlib.sha256()
+    for name, _, _ in stamps:
+        digest.update(Path(name).name.encode())
+        with Path(name).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:24]
+
+
+def _load(folder: Path) -> nn.Module:
+    from transformers import AutoModel
+
+    with quiet(), _understood(folder):
+        model, report = AutoModel.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
+        )
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise ModelError(f"{folder} lacks weights that its config.json asks for", got=missing[:8], mend="copy them")
+    loaded: nn.Module = model.eval()
+    return loaded
+
+
+def _place_marker(model: Any, codec: StepCodec) -> None:
+    """Give a marker that the saved tokenizer did not hold its row of the input embedding; a saved row is kept."""
+    if not codec.marker_is_new:
+        return
+    table = model.get_input_embeddings().weight
+    like = codec.tokenizer(codec.format.marker_like, add_special_tokens=False).input_ids
+    row = (table[like[0]] if len(like) == 1 else table.mean(dim=0)).detach().clone()
+    if codec.marker_id >= len(table):
+        model.resize_token_embeddings(codec.marker_id + 1, mean_resizing=False)
+    with torch.no_grad():
+        model.get_input_embeddings().weight[codec.marker_id] = row
+
+
+@contextmanager
+def _understood(folder: Path) -> Iterator[None]:
+    """What transformers says of a folder that it cannot read, as `ModelError`."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(
+            f"{folder} could not be loaded as a transformer with its tokenizer",
+            got=str(error),
+            mend="check config.json, tokenizer.json and the weights against each other",
+        ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars and load reports from transformers: what they would say is checked instead."""
+    from transformers.utils import logging
+
+    library: Any = logging
+    level, shown = library.get_verbosity(), library.is_progress_bar_enabled()
+    library.set_verbosity_error()
+    library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        library.set_verbosity(level)
+        if shown:
+            library.enable_progress_bar()

@@ -1,0 +1,1 @@
+"""One small record per family of process reward models."""

@@ -1,0 +1,1 @@
+"""How compute is spent on one problem: one technique a file, and the moves that they share."""

@@ -1,0 +1,1 @@
+"""Training of reward models: examples, objectives, cached features, and the loop."""

@@ -1,0 +1,1 @@
+"""What a reward model minimises: one objective a file."""

@@ -1,0 +1,32 @@
+"""Squared error of the probability (Brier score).
+
+    L = (p - y)^2,  p = sigmoid(logit)
+
+Bounded, so a wrong label can pull only so hard; its gradient dies where p is near 0 or 1, so it learns slowly from
+confident mistakes. Its minimum is p = y, as for cross-entropy. (Qwen2.5-Math-PRM, arXiv 2501.07301, for soft labels.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from stepward.training.objectives.contract import StepTargets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SquaredError:
+    """Any target in [0, 1] will do."""
+
+    def losses(self, logits_R: Tensor, targets: StepTargets) -> Tensor:
+        """One loss per position, [R]."""
+        return (logits_R.sigmoid() - targets.targets_R).square()
+
+    def check(self, targets: StepTargets) -> None:
+        """Any target in [0, 1] will do."""
+
+    @property
+    def logit_shift(self) -> float:
+        """0: nothing was reweighed."""
+        return 0.0

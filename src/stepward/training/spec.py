@@ -1,0 +1,113 @@
+"""How a reward model is trained: the mode, and the knobs of each."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, is_dataclass
+
+from stepward.errors import ConfigError
+from stepward.reward_models.checkpoint import Kind, Mode
+from stepward.reward_models.readout import LAST, Readout
+from stepward.training.losses import Normalisation
+from stepward.training.objectives.bce import CROSS_ENTROPY
+from stepward.training.objectives.contract import Objective
+from stepward.types import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadFit:
+    """A head on cached features of a frozen backbone, fitted by L-BFGS on standardised features.
+
+    The penalty is chosen by problem-disjoint cross-validation, then the head is fitted on everything.
+    """
+
+    penalties: tuple[float, ...] = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
+    """Candidates for c in loss + c/2 * |weights|^2."""
+    folds: int = 5
+    iterations: int = 200
+
+    def __post_init__(self) -> None:
+        if not self.penalties or min(self.penalties) < 0 or self.folds < 2 or self.iterations < 1:
+            raise ConfigError("a head fit needs penalties >= 0, folds >= 2, iterations >= 1", got=self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """Low-rank adapters on the attention and MLP projections (LoRA, arXiv 2106.09685)."""
+
+    rank: int = 16
+    alpha: int = 32
+    targets: str = "all-linear"
+    """"all-linear", or the names of modules separated by spaces."""
+
+    def __post_init__(self) -> None:
+        if self.rank < 1 or self.alpha < 1:
+            raise ConfigError("an adapter needs rank >= 1 and alpha >= 1", got=self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Descent:
+    """AdamW with warm-up and cosine decay, for the modes lora and full."""
+
+    epochs: int = 2
+    learning_rate: float = 1e-3
+    """Of backbone or adapters: 1e-3 suits a backbone of a million weights, 1e-4 LoRA, 1e-5 a large one in full."""
+    head_learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warmup: float = 0.05
+    """Share of all steps in which the rate rises."""
+    clip: float = 1.0
+    """Largest norm of the gradient of all weights together."""
+    batch_tokens: int = 4096
+    """Tokens of one optimizer step."""
+    forward_tokens: int = 8192
+    """Most padded tokens of one forward pass; a batch is cut into as many passes as it needs."""
+    evaluate_every: int = 50
+    """Steps between looks at the held-out problems."""
+    patience: int = 4
+    """Looks without improvement after which training ends; the best weights are kept."""
+    save_every: int = 100
+    """Steps between states from which an interrupted run goes on exactly."""
+
+    def __post_init__(self) -> None:
+        counts = (self.epochs, self.batch_tokens, self.forward_tokens, self.evaluate_every)
+        if min(*counts, self.patience, self.save_every) < 1:
+            raise ConfigError("epochs, tokens, patience and intervals must be at least 1", got=self)
+        if min(self.learning_rate, self.head_learning_rate, self.clip) <= 0 or self.weight_decay < 0:
+            raise ConfigError("rates and clip must be above 0, weight decay at least 0", got=self)
+        if not 0 <= self.warmup < 1:
+            raise ConfigError("warmup is a share of all steps, in [0, 1)", got=self.warmup)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSpec:
+    """Everything that decides what comes out, besides the examples and the backbone."""
+
+    kind: Kind = "prm"
+    mode: Mode = "full"
+    objective: Objective = CROSS_ENTROPY
+    normalisation: Normalisation = "token"
+    readout: Readout = LAST
+    head_hidden: int = 0
+    """0 is a linear head, otherwise the width of its inner layer."""
+    correct_prior: bool = True
+    """Give the objective's class weight back after training, so scores keep the data's base rate."""
+    held_out: float = 0.1
+    """Share of the problems held out for early stopping (lora, full); 0 trains to the end on everything."""
+    head_fit: HeadFit = HeadFit()
+    adapter: Adapter = Adapter()
+    descent: Descent = Descent()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.held_out < 1:
+            raise ConfigError("held_out is a share of the problems, in [0, 1)", got=self.held_out)
+        if self.head_hidden < 0:
+            raise ConfigError("head_hidden must be at least 0", got=self.head_hidden, mend="0 is a linear head")
+
+    def to_json(self) -> dict[str, Json]:
+        """Plain data, with the objective's name."""
+        return {**asdict(self), "objective": {"name": type(self.objective).__name__, **_fields(self.objective)}}
+
+
+def _fields(objective: Objective) -> dict[str, Json]:
+    return asdict(objective) if is_dataclass(objective) and not isinstance(objective, type) else {}

@@ -1,0 +1,1 @@
+"""Verifiers: exact text, multiple choice and mathematics, each with four verdicts."""

@@ -1,0 +1,1 @@
+"""A world with known truth: word problems whose every step can be checked exactly."""
