@@ -95,14 +95,11 @@ def main() -> None:
     rate, rival_rate = len(pairs) / seconds, len(said) / rival_seconds
     p99 = sorted(spent)[int(len(spent) * 0.99)] * 1000
     differ = sum((outcome == "equal") != verdict for outcome, verdict in zip(outcomes, said, strict=False))
-    per_second, rival_per_second = len(pairs) / processor, len(said) / rival_processor
-    print(
-        f"stepward     {rate:8.0f} checks/s  {per_second:8.0f} per processor second  p99 {p99:6.1f} ms  undecided {outcomes.count('undecided')}"
-    )
-    print(f"math-verify  {rival_rate:8.0f} checks/s  {rival_per_second:8.0f} per processor second  {len(said)} checks")
-    print(
-        f"ratio        {rate / rival_rate:8.1f} x         {per_second / rival_per_second:8.1f} x                       verdicts that differ: {differ} of {len(said)}"
-    )
+    busy, rival_busy = len(pairs) / processor, len(said) / rival_processor
+    print(f"stepward     {rate:7.0f} checks/s  {busy:7.0f} per processor second")
+    print(f"math-verify  {rival_rate:7.0f} checks/s  {rival_busy:7.0f} per processor second, {len(said)} checks")
+    print(f"ratio        {rate / rival_rate:7.1f} x         {busy / rival_busy:7.1f} x")
+    print(f"stepward p99 {p99:.1f} ms, undecided {outcomes.count('undecided')}, verdicts that differ {differ}")
 
 
 if __name__ == "__main__":

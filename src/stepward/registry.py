@@ -83,6 +83,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("stage", "judge_labels"): "stepward.pipeline.stages.judge:JudgeLabels",
     ("stage", "judge_steps"): "stepward.pipeline.stages.judge:JudgeSteps",
     ("stage", "label"): "stepward.pipeline.stages.label:LabelTraces",
+    ("stage", "policy"): "stepward.pipeline.stages.language:TrainPolicy",
     ("stage", "read"): "stepward.pipeline.stages.read:ReadExamples",
     ("stage", "report"): "stepward.pipeline.stages.report:WriteReport",
     ("stage", "sample"): "stepward.pipeline.stages.sample:SampleTraces",

@@ -85,7 +85,9 @@ def solve(search: BestOfN | Majority | WeightedMajority, resources: Resources) -
 
 
 def resources_of(completions: tuple[Completion, ...], scores: Mapping[str, float]) -> Resources:
-    return Resources(policy=Scripted(completions), segmenter=Lines(), answers=AfterEquals(), trace_scorer=ByText(scores))
+    return Resources(
+        policy=Scripted(completions), segmenter=Lines(), answers=AfterEquals(), trace_scorer=ByText(scores)
+    )
 
 
 def test_the_highest_score_is_chosen_and_all_work_is_paid_for() -> None:
@@ -159,7 +161,9 @@ def test_a_policy_that_returns_too_few_completions_is_refused() -> None:
 
 
 def test_majority_chooses_the_first_trace_of_the_commonest_answer() -> None:
-    resources = Resources(policy=Scripted((FAILED, *wrote("a=1", "b= 2", "c", "d=2 "))), segmenter=Lines(), answers=AfterEquals())
+    resources = Resources(
+        policy=Scripted((FAILED, *wrote("a=1", "b= 2", "c", "d=2 "))), segmenter=Lines(), answers=AfterEquals()
+    )
     found = solve(Majority(n=5), resources)
     assert (found.chosen, found.answer) == (2, "2")
     assert found.scores == (None,) * 5

@@ -3,11 +3,12 @@ from __future__ import annotations
 import os
 import pickle
 from dataclasses import FrozenInstanceError
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from nasty import GROWING, PIECES, SEGMENTERS, blanks, texts
+from nasty_texts import GROWING, PIECES, SEGMENTERS, blanks, texts
 
 from stepward.protocols import Segmenter
 from stepward.segment.stops import ends_step
@@ -27,7 +28,7 @@ def test_spans_partition_the_text_and_none_is_blank_unless_all_is(text: str) -> 
     for segmenter in SEGMENTERS:
         steps = segmenter.segment(text)
         assert "".join(text[step.start : step.end] for step in steps) == text
-        assert all(a.end == b.start for a, b in zip(steps, steps[1:], strict=False))
+        assert all(a.end == b.start for a, b in pairwise(steps))
         assert all(text[step.start : step.end].strip() for step in steps) or len(steps) == 1
         assert bool(steps) == bool(text)
 

@@ -29,3 +29,7 @@ def main() -> None:
     quiet_libraries()
     with no_traceback():
         app()
+
+
+if __name__ == "__main__":
+    main()

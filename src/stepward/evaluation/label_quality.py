@@ -20,6 +20,15 @@ FEWEST = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AtPosition:
+    """Label accuracy at one 0-based step index."""
+
+    position: int
+    steps: int
+    accuracy: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LabelQuality:
     """How well labels agree with the truth."""
 
@@ -31,8 +40,8 @@ class LabelQuality:
     """Share of truly wrong steps that carry a good label."""
     called_wrong_when_right: Interval
     """Share of truly right steps that carry a bad label."""
-    by_position: tuple[tuple[int, Interval], ...]
-    """Accuracy at each 0-based step index that at least `FEWEST` steps stand at."""
+    by_position: tuple[AtPosition, ...]
+    """Each step index that at least `FEWEST` steps stand at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,11 @@ def judge_labels(labels: Sequence[LabeledTrace], truth: Sequence[LabeledTrace], 
         accuracy=_rate(calls, seed),
         called_right_when_wrong=_rate([c for c in calls if not c.true], seed, wrong=True),
         called_wrong_when_right=_rate([c for c in calls if c.true], seed, wrong=True),
-        by_position=tuple((at, _rate(positions[at], seed)) for at in sorted(positions) if len(positions[at]) >= FEWEST),
+        by_position=tuple(
+            AtPosition(position=at, steps=len(positions[at]), accuracy=_rate(positions[at], seed))
+            for at in sorted(positions)
+            if len(positions[at]) >= FEWEST
+        ),
     )
 
 

@@ -142,7 +142,7 @@ def step_table(title: str, qualities: Mapping[str, StepQuality], note: str = "")
 def label_table(title: str, quality: LabelQuality) -> page.Table:
     """Label accuracy over all, and at each step position."""
     rows: list[tuple[page.Cell, ...]] = [("all steps", quality.steps, estimate(quality.accuracy))]
-    rows += [(f"step {at}", None, estimate(interval)) for at, interval in quality.by_position]
+    rows += [(f"step {each.position}", each.steps, estimate(each.accuracy)) for each in quality.by_position]
     rows += [
         ("called right, truly wrong", None, estimate(quality.called_right_when_wrong)),
         ("called wrong, truly right", None, estimate(quality.called_wrong_when_right)),

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from stepward.batching import Batcher
 from stepward.errors import ConfigError
-from stepward.protocols import PolicyEngine, Resources, Segmenter, Verifier
-from stepward.types import Completion, SampleRequest
+from stepward.policies.wrappers import BatchedPolicy
+from stepward.protocols import PolicyEngine, Resources, Segmenter, StepScorer, Verifier
 from stepward.verifiers.answers import StatedAnswers
 
 WIDE = 4096
@@ -49,23 +48,9 @@ def model_folder(name: str) -> Path:
     return Path(name)
 
 
-@dataclass(eq=False, kw_only=True)
-class GatheredPolicy:
-    """A `Policy` whose concurrent calls become wide batches of one engine. Belongs to one event loop."""
-
-    engine: PolicyEngine
-
-    def __post_init__(self) -> None:
-        self._batcher: Batcher[SampleRequest, tuple[Completion, ...]] = Batcher(
-            run=self.engine.sample_batch, max_batch=WIDE
-        )
-
-    async def sample(self, request: SampleRequest) -> tuple[Completion, ...]:
-        """`request.n` completions, in draw order."""
-        return await self._batcher.submit(request)
-
-
-def workbench(engine: PolicyEngine | None, segmenter: Segmenter, verifier: Verifier) -> Resources:
+def workbench(
+    engine: PolicyEngine | None, segmenter: Segmenter, verifier: Verifier, *, scorer: StepScorer | None = None
+) -> Resources:
     """Resources for one event loop."""
-    policy = GatheredPolicy(engine=engine) if engine is not None else None
-    return Resources(policy=policy, segmenter=segmenter, verifier=verifier, answers=StatedAnswers())
+    policy = BatchedPolicy(engine=engine, max_batch=WIDE) if engine is not None else None
+    return Resources(policy=policy, segmenter=segmenter, verifier=verifier, answers=StatedAnswers(), scorer=scorer)

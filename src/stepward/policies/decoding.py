@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from stepward.errors import ModelError
 from stepward.policies.drawing import Rule, draw
 from stepward.policies.prefix_grid import GridShape, PrefixGrid
 from stepward.policies.seeds import Keys, uniforms
@@ -152,12 +153,18 @@ class DecodeLoop:
 
     def _forward(self, module: Any, ids: Ints, positions: Ints) -> Any:
         device = self.grid.device
-        return module(
+        made = module(
             input_ids=torch.from_numpy(ids).to(device),
             position_ids=torch.from_numpy(positions).to(device),
             use_cache=False,
             grid=self.grid,
         )
+        if not self.grid.used:
+            raise ModelError(
+                f"{type(module).__name__} does not attend through the shared prefix cache",
+                mend="use a model whose attention goes through transformers' AttentionInterface",
+            )
+        return made
 
     def _seat(self, lane: int, queue: deque[int]) -> None:
         """Fill the free slots of `lane`. Rows of one prompt that sit down together follow the first of them."""

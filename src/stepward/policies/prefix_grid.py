@@ -73,6 +73,11 @@ class PrefixGrid:
     _seen: tuple[int, int] = (0, 0)
     """Prefix and own tokens that any row of this step looks at."""
 
+    @property
+    def used(self) -> bool:
+        """Whether a model has attended through this grid: one that ignores it would write without context."""
+        return bool(self._layers)
+
     def read(self, lanes: Sequence[int]) -> None:
         """The next forward call computes the prefixes of `lanes`, right-padded, one row each."""
         self._reading_L = torch.tensor(lanes, device=self.device)

@@ -34,8 +34,8 @@ from stepward.types import Completion, Finish, Json, Origin, SampleRequest, Spen
 class TransformersPolicy:
     """A `PolicyEngine` over a loaded model. `TransformersPolicy.load` makes one from a folder."""
 
-    model: Any
-    tokenizer: Any
+    model: Any = field(repr=False)
+    tokenizer: Any = field(repr=False)
     prompt: PromptFormat
     name: str
     folder: Path | None = None

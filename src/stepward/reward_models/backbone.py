@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -21,6 +22,8 @@ from stepward.errors import ModelError
 from stepward.reward_models.encode import StepCodec
 from stepward.reward_models.formats.record import PRMFormat
 
+Precision = Literal["float32", "bfloat16"]
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 
 
@@ -36,6 +39,7 @@ class Backbone:
     width: int
     """Size of one hidden state."""
     layers: int
+    precision: Precision = "float32"
 
     @functools.cached_property
     def parameters(self) -> int:
@@ -49,8 +53,8 @@ class Backbone:
         return next(self.model.parameters()).device
 
     @classmethod
-    def open(cls, folder: Path, format: PRMFormat) -> Backbone:
-        """The backbone in `folder` (config.json, safetensors, tokenizer), in fp32, ready to read `format`.
+    def open(cls, folder: Path, format: PRMFormat, *, precision: Precision = "float32") -> Backbone:
+        """The backbone in `folder` (config.json, safetensors, tokenizer), ready to read `format`.
 
         A language-model head is dropped. Raises `ModelError` where the folder is none, holds pickled weights, or
         lacks weights that the architecture needs.
@@ -59,13 +63,23 @@ class Backbone:
         model: Any = _load(folder)
         _place_marker(model, codec)
         return cls(
-            model=model,
+            model=model.to(PRECISIONS[precision]),
             codec=codec,
             path=folder,
             revision=revision_of(folder),
             width=int(model.config.hidden_size),
             layers=int(model.config.num_hidden_layers),
+            precision=precision,
         )
+
+    def drop_above(self, deepest: int) -> None:
+        """Forget the layers that hidden state `deepest` does not need: for reading alone, never before saving.
+
+        One layer more is kept, because the last hidden state passes through the final norm.
+        """
+        stack = getattr(self.model, "layers", None)
+        if isinstance(stack, nn.ModuleList) and len(stack) == self.layers:
+            self.model.layers = stack[: deepest + 1]
 
 
 def open_codec(folder: Path, format: PRMFormat) -> StepCodec:
@@ -154,7 +168,7 @@ def _understood(folder: Path) -> Iterator[None]:
     """What transformers says of a folder that it cannot read, as `ModelError`."""
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except Exception as error:  # a damaged folder makes the libraries below raise anything
         raise ModelError(
             f"{folder} could not be loaded as a transformer with its tokenizer",
             got=str(error),
@@ -164,7 +178,10 @@ def _understood(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars and load reports from transformers: what they would say is checked instead."""
+    """No progress bars and load reports from transformers: what they would say is checked instead.
+
+    Nor the warning that peft calls a property which transformers renamed.
+    """
     from transformers.utils import logging
 
     library: Any = logging
@@ -172,7 +189,9 @@ def quiet() -> Iterator[None]:
     library.set_verbosity_error()
     library.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+            yield
     finally:
         library.set_verbosity(level)
         if shown:

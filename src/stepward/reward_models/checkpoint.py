@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from stepward.calibrate import from_json
 from stepward.errors import ConfigError, ModelError
-from stepward.reward_models.backbone import Backbone, content_hash, quiet, revision_of
+from stepward.reward_models.backbone import Backbone, Precision, content_hash, quiet, revision_of
 from stepward.reward_models.formats.record import PRMFormat
 from stepward.reward_models.heads import ScoreHead, load_head, save_head
 from stepward.reward_models.readout import LAST, Readout
@@ -45,6 +45,8 @@ class Card:
     backbone_revision: str
     readout: Readout = LAST
     head_hidden: int = 0
+    precision: Precision = "float32"
+    """Of the backbone. In bfloat16 scores move in the third digit with the batch they were computed in."""
     training: Mapping[str, Json] = field(default_factory=dict)
     """Settings, data and held-out figures of the training run."""
     calibrator: Mapping[str, Json] | None = None
@@ -76,8 +78,10 @@ class Checkpoint:
         make_folder(folder)
         with quiet():
             self.backbone.codec.tokenizer.save_pretrained(folder)
-            if self.card.mode != "frozen":
+            if self.card.mode == "full":
                 self.backbone.model.save_pretrained(folder)  # type: ignore[operator]
+            if self.card.mode == "lora":  # the marker's embedding is rebuilt from the backbone
+                self.backbone.model.save_pretrained(folder, save_embedding_layers=False)  # type: ignore[operator]
         save_head(self.head, folder / HEAD)
         write_card(folder, self.card)
 
@@ -115,7 +119,7 @@ def load_checkpoint(folder: Path, *, backbone: Path | None = None) -> Checkpoint
     """
     card = read_card(folder)
     source = folder if card.mode == "full" else backbone or Path(card.backbone)
-    opened = Backbone.open(source, card.format)
+    opened = Backbone.open(source, card.format, precision=card.precision)
     if card.mode != "full" and opened.revision != card.backbone_revision:
         raise ModelError(
             f"{source} is not the backbone of {folder}, whose weights have revision {card.backbone_revision}",
@@ -128,6 +132,8 @@ def load_checkpoint(folder: Path, *, backbone: Path | None = None) -> Checkpoint
             from_json(card.calibrator)
     except ConfigError as error:
         raise ModelError(f"{folder / CARD} does not fit", got=str(error), mend="train or calibrate it again") from error
+    if card.mode == "frozen":
+        opened.drop_above(max(card.readout.absolute(opened.layers)))
     if card.mode == "lora":
         opened.model = _adapted(opened.model, folder)
     head = load_head(folder / HEAD, width=card.readout.width(opened.width), hidden=card.head_hidden)
@@ -147,7 +153,8 @@ def _adapted(model: Any, folder: Path) -> Any:
 
     if not (folder / ADAPTER).is_file():
         raise ModelError(f"{folder / ADAPTER} is missing", mend="copy the adapter beside stepward.json")
-    return PeftModel.from_pretrained(model, str(folder)).eval()
+    with quiet():
+        return PeftModel.from_pretrained(model, str(folder)).eval()
 
 
 def _check_finite(backbone: Backbone, source: Path) -> None:

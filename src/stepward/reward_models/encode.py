@@ -72,7 +72,7 @@ class StepCodec:
         ]
 
     def _prompt(self, problem: Problem) -> str:
-        if self.format.marker.strip() and self.format.marker in problem.text:
+        if self.format.added and self.format.marker in problem.text:
             raise _marker_error(self.format, f"problem {problem.id!r}")
         text = self.format.prompt.replace("{problem}", problem.text)
         if not self.format.chat:
@@ -107,11 +107,8 @@ class StepCodec:
                     got=trace.step_texts[index],
                     mend="join it to a neighbour: cut the text with a segmenter that leaves no blank steps",
                 )
-        if encoded.ids.count(self.marker_id) != len(trace):
-            where = next((i for i, (a, b) in enumerate(encoded.spans) if self.marker_id in encoded.ids[a:b]), None)
-            raise _marker_error(
-                self.format, f"the problem of trace {trace.id}" if where is None else f"step {where} of {trace.id}"
-            )
+            if self.marker_id in encoded.ids[start:end]:
+                raise _marker_error(self.format, f"step {index} of trace {trace.id}")
         if len(encoded) > self.context:
             raise ModelError(
                 f"trace {trace.id} with its problem is over the model's limit of {self.context} tokens",

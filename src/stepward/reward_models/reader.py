@@ -38,7 +38,7 @@ class StepReader:
         for indexes in length_batches([len(e) if e.read_positions else 0 for e in encoded], self.batch_tokens):
             batch = [encoded[index] for index in indexes]
             tokens = TokenBatch.of(batch, self.backbone.device)
-            flat = self.head(step_states(self.backbone.model, tokens, self.readout)).tolist()
+            flat = self.head(step_states(self.backbone, tokens, self.readout)).tolist()
             for index, item in zip(indexes, batch, strict=True):
                 own, flat = flat[: len(item.read_positions)], flat[len(item.read_positions) :]
                 found[index] = tuple(own)

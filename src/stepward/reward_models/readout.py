@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from stepward.errors import ConfigError
+from stepward.reward_models.backbone import Backbone
 from stepward.reward_models.encode import Encoded
 
 Pool = Literal["read", "mean", "both"]
@@ -35,6 +36,10 @@ class Readout:
     def width(self, hidden: int) -> int:
         """Numbers per step, for a backbone of hidden size `hidden`."""
         return hidden * len(self.layers) * (2 if self.pool == "both" else 1)
+
+    def absolute(self, layers: int) -> tuple[int, ...]:
+        """The indexes of `layers`, counted from the embedding, for a backbone of `layers` layers."""
+        return tuple(index % (layers + 1) for index in self.layers)
 
     def check(self, layers: int) -> None:
         """Raise `ConfigError` unless a backbone of `layers` layers has every layer that is read."""
@@ -78,11 +83,14 @@ class TokenBatch:
         return cls(*(tensor.to(device) for tensor in tensors))
 
 
-def step_states(model: nn.Module, batch: TokenBatch, readout: Readout) -> Tensor:
+def step_states(backbone: Backbone, batch: TokenBatch, readout: Readout) -> Tensor:
     """What `readout` reads for each step of the batch: [R, width], in fp32."""
-    deep = readout.layers != (-1,)
-    out: Any = model(input_ids=batch.ids_BT, attention_mask=batch.mask_BT, use_cache=False, output_hidden_states=deep)
-    layers = [out.hidden_states[index] for index in readout.layers] if deep else [out.last_hidden_state]
+    indexes = readout.absolute(backbone.layers)
+    deep = indexes != (backbone.layers,)
+    out: Any = backbone.model(
+        input_ids=batch.ids_BT, attention_mask=batch.mask_BT, use_cache=False, output_hidden_states=deep
+    )
+    layers = [out.last_hidden_state if index == backbone.layers else out.hidden_states[index] for index in indexes]
     return torch.cat([pooled for hidden in layers for pooled in _pooled(hidden, batch, readout.pool)], dim=-1)
 
 

@@ -25,6 +25,7 @@ from stepward.errors import ConfigError
 from stepward.segment.spans import partition, tag_of
 from stepward.types import Step
 
+# The parser of `re` is private, but nothing else knows what a pattern holds and the least it can match.
 LOOKS_AHEAD = {
     "AT_END": "$",
     "AT_END_STRING": r"\Z",

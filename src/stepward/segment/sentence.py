@@ -34,7 +34,7 @@ CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"
 STOP = re.compile(
     rf"(?:[{WIDE}]|(?<=[{CJK}])[!?])[{WIDE}.!?…]*+{CLOSERS}\s*+"
     rf"|(?P<latin>(?<![.!?…])[.!?…]++){CLOSERS}(?P<space>\s++)"
-    r"|\n(?:[^\S\n]*+\n)++"
+    r"|\n\s*\n"
 )
 WORD = re.compile(r"[^\s(\[{\"'“‘«—–]*\Z")
 DOTTED = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")

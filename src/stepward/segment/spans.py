@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 INK = re.compile(r"\S")
 """A visible character."""
 SPACE = re.compile(r"\s*")
-NEWLINE = re.compile(r"\n(?:[^\S\n]*\n)*")
+NEWLINE = re.compile(r"\n(?:\s*\n)?")
 """A line end and the blank lines after it; the indentation of the next line stays out."""
-BLANK_LINE = re.compile(r"\n(?:[^\S\n]*\n)+")
+BLANK_LINE = re.compile(r"\n\s*\n")
 """One or more blank lines; a line of spaces, or of the carriage return of CRLF, is blank."""
 
 

@@ -81,6 +81,7 @@ class Structured:
             if unit["json"] is None or not labelled:
                 scan.cuts.append(unit.start())
                 at = scan.end_of(unit)
+            # JSON behind a label is the input of that action, or what was observed
             labelled = unit["label"] is not None or (labelled and unit["json"] is not None)
         return tuple(replace(step, kind=_kind(text[step.start : step.end])) for step in partition(text, scan.cuts))
 

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from stepward.errors import ModelError
-from stepward.reward_models.backbone import Backbone
+from stepward.reward_models.backbone import Backbone, quiet
 from stepward.reward_models.heads import ScoreHead
 from stepward.reward_models.reader import StepReader, length_batches
 from stepward.reward_models.readout import TokenBatch, step_states
@@ -133,7 +133,7 @@ class GradientRun:
         for indexes in length_batches(lengths, self.spec.descent.forward_tokens):
             examples = [batch[index] for index in indexes]
             tokens = TokenBatch.of([example.encoded for example in examples], self.backbone.device)
-            logits = self.head(step_states(self.backbone.model, tokens, self.spec.readout))
+            logits = self.head(step_states(self.backbone, tokens, self.spec.readout))
             targets = StepTargets.of(examples).to(logits.device)
             loss = (self.spec.objective.losses(logits, targets) * targets.weights_R).sum()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -182,7 +182,8 @@ def adapted(backbone: Backbone, adapter: Adapter) -> None:
     names = adapter.targets if adapter.targets == "all-linear" else adapter.targets.split()
     config = LoraConfig(r=adapter.rank, lora_alpha=adapter.alpha, target_modules=names)
     model: Any = backbone.model
-    backbone.model = get_peft_model(model, config)
+    with quiet():
+        backbone.model = get_peft_model(model, config)
 
 
 def _rate(step: int, steps: int, warmup: float) -> float:

@@ -52,9 +52,10 @@ class FeatureStore:
 
         Raises `ModelError` where a feature does not fit `dtype`.
         """
-        place = self.folder / content_key(backbone.revision, backbone.codec.format.to_json(), repr(readout), self.dtype)
+        reads = [backbone.codec.format.to_json(), repr(readout), backbone.precision, self.dtype]
+        place = self.folder / content_key(backbone.revision, *reads)
         make_folder(place)
-        keys = [content_key(list(item.ids), list(item.read_positions)) for item in encoded]
+        keys = [content_key(item.ids, item.spans, item.read_positions) for item in encoded]
         known = _stored(place)
         missing = {key: item for key, item in zip(keys, encoded, strict=True) if key not in known}
         done, whole = 0, sum(map(len, missing.values()))
@@ -84,7 +85,7 @@ class FeatureStore:
         backbone.model.eval()
         for indexes in length_batches([len(item) for item in items], self.batch_tokens):
             batch = [items[index] for index in indexes]
-            states = step_states(backbone.model, TokenBatch.of(batch, backbone.device), readout)
+            states = step_states(backbone, TokenBatch.of(batch, backbone.device), readout)
             kept = states.cpu().to(KINDS[self.dtype])
             if not bool(kept.isfinite().all()):
                 raise ModelError(

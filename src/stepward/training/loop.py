@@ -66,7 +66,7 @@ def train(
     if (done := _finished(out, key)) is not None:
         return done
     spec.objective.check(StepTargets.of(examples.examples))
-    opened = Backbone.open(backbone, examples.format)
+    opened = Backbone.open(backbone, examples.format, precision=spec.precision)
     spec.readout.check(opened.layers)
     make_folder(out)
     torch.manual_seed(spec.seed)
@@ -109,6 +109,7 @@ def _frozen(task: _Task) -> _Trained | None:
 
     started = time.perf_counter()
     encoded = [example.encoded for example in task.examples.examples]
+    task.backbone.drop_above(max(task.spec.readout.absolute(task.backbone.layers)))
     store = FeatureStore(folder=task.out.parent / FEATURES)
     try:
         states = store.read(task.backbone, task.spec.readout, encoded, progress=tell)
@@ -170,6 +171,7 @@ def _card(examples: ExampleSet, spec: TrainSpec, backbone: Backbone, figures: Ma
         backbone_revision=backbone.revision,
         readout=spec.readout,
         head_hidden=spec.head_hidden,
+        precision=spec.precision,
         training={"key": key, "spec": spec.to_json(), "figures": dict(figures)},
     )
 

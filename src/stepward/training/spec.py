@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, is_dataclass
 
 from stepward.errors import ConfigError
+from stepward.reward_models.backbone import Precision
 from stepward.reward_models.checkpoint import Kind, Mode
 from stepward.reward_models.readout import LAST, Readout
 from stepward.training.losses import Normalisation
@@ -93,6 +94,9 @@ class TrainSpec:
     """Give the objective's class weight back after training, so scores keep the data's base rate."""
     held_out: float = 0.1
     """Share of the problems held out for early stopping (lora, full); 0 trains to the end on everything."""
+    precision: Precision = "float32"
+    """Of a frozen backbone, in training and in scoring: bfloat16 is about three times as fast on a CPU with AMX, and
+    its scores move in the third digit with the batch. The head is always fp32."""
     head_fit: HeadFit = HeadFit()
     adapter: Adapter = Adapter()
     descent: Descent = Descent()
@@ -101,6 +105,8 @@ class TrainSpec:
     def __post_init__(self) -> None:
         if not 0 <= self.held_out < 1:
             raise ConfigError("held_out is a share of the problems, in [0, 1)", got=self.held_out)
+        if self.precision != "float32" and self.mode != "frozen":
+            raise ConfigError("only a frozen backbone is read in less than fp32", got=self.mode, mend="set float32")
         if self.head_hidden < 0:
             raise ConfigError("head_hidden must be at least 0", got=self.head_hidden, mend="0 is a linear head")
 

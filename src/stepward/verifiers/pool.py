@@ -32,6 +32,8 @@ from stepward.types import Outcome, Verdict
 
 STARTUP_SECONDS = 60.0
 REMEMBERED = 100_000
+FAULT = "worker fault"
+"""How the reason of a verdict begins whose process failed by itself: it is not remembered."""
 COMMAND = (sys.executable, "-P", "-m", "stepward.verifiers.worker")
 
 
@@ -135,7 +137,6 @@ class MathWorkers:
         self._reset()
 
 
-FAULT = "worker fault"
 _CLOSED = Verdict(outcome="undecided", reason=f"{FAULT}: the pool was closed")
 _POOLS: weakref.WeakSet[MathWorkers] = weakref.WeakSet()
 

@@ -53,9 +53,7 @@ class TrainModel:
         )
         shop.progress.begin(shop.stage, 0, "steps")
         watch = Watch(progress=lambda report: _show(shop, report), stop=shop.stopping)
-        result = train(
-            examples, self._spec(shop.seed), backbone=backbone, out=shop.folder("model"), watch=watch
-        )
+        result = train(examples, self._spec(shop.seed), backbone=backbone, out=shop.folder("model"), watch=watch)
         if not result.finished:
             raise Stopped
         return {"examples": len(examples.examples), "excluded": dict(examples.excluded), "figures": result.figures}

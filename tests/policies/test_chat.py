@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from stepward.errors import ConfigError, ModelError
+from stepward.policies.chat import PromptFormat, chat_or_plain, encode_prefix
+from stepward.types import Problem
+
+PROBLEM = Problem(id="p", text="is {x} = 1?")
+
+
+class Characters:
+    """One id per character; opens a text with id 0 and closes it with id 1, as some tokenizers do."""
+
+    eos_token_id = 1
+
+    def __init__(self, chat_template: str | None = None, spaced: bool = False) -> None:
+        self.chat_template, self.spaced = chat_template, spaced
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        ids = [ord(character) for character in (" " * self.spaced + text)]
+        return [0, *ids, 1] if add_special_tokens else ids
+
+    def apply_chat_template(
+        self, conversation: Sequence[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
+    ) -> Any:
+        assert not tokenize and add_generation_prompt
+        return "".join(f"<{one['role']}>{one['content']}" for one in conversation) + "<assistant>"
+
+
+def test_plain_puts_the_problem_into_the_template_and_keeps_its_braces() -> None:
+    prompt = PromptFormat(template="{Q} {problem}\nA:")
+    assert prompt.text(Characters(), PROBLEM) == "{Q} is {x} = 1?\nA:"
+
+
+def test_chat_opens_the_assistants_turn() -> None:
+    prompt = PromptFormat(mode="chat", system="be brief", template="{problem}")
+    assert prompt.text(Characters("yes"), PROBLEM) == "<system>be brief<user>is {x} = 1?<assistant>"
+
+
+def test_a_plain_prompt_keeps_the_opening_token_and_drops_the_closing_one() -> None:
+    ids = PromptFormat(template="{problem}").encode(Characters(), Problem(id="p", text="ab"))
+    assert ids == (0, ord("a"), ord("b"))
+
+
+def test_a_chat_prompt_gets_no_token_that_its_template_does_not_state() -> None:
+    ids = PromptFormat(mode="chat", template="{problem}").encode(Characters("yes"), Problem(id="p", text="a"))
+    assert "".join(map(chr, ids)) == "<user>a<assistant>"
+
+
+def test_a_prefix_gets_no_space_from_tokenizers_that_open_with_one() -> None:
+    assert encode_prefix(Characters(spaced=True), "b c") == tuple(map(ord, "b c"))
+    assert encode_prefix(Characters(), "b c") == tuple(map(ord, "b c"))
+    assert encode_prefix(Characters(spaced=True), "") == ()
+
+
+def test_a_model_without_template_is_asked_plainly() -> None:
+    assert chat_or_plain(Characters()).mode == "plain"
+    assert chat_or_plain(Characters("yes")).mode == "chat"
+    with pytest.raises(ModelError, match="no chat template"):
+        PromptFormat(mode="chat").text(Characters(), PROBLEM)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"mode": "other"}, {"template": "no slot"}, {"mode": "plain", "system": "be brief"}]
+)
+def test_a_format_that_cannot_be_meant_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        PromptFormat(**fields)
