@@ -136,7 +136,7 @@ def test_functions_take_few_parameters() -> None:
     for path, function in functions():
         names = function.args.posonlyargs + function.args.args + function.args.kwonlyargs
         count = len([each for each in names if each.arg not in ("self", "cls")])
-        if count > MOST_PARAMETERS and room(path) not in ("cli", "api"):
+        if count > MOST_PARAMETERS and function.name not in RECORD_MAKERS and room(path) not in ("cli", "api"):
             many.append(f"{path.relative_to(PACKAGE)}:{function.lineno} {function.name} {count}")
     assert not many
 

@@ -80,6 +80,7 @@ TABLE: dict[tuple[str, str], str] = {
     ("segmenter", "structured"): "stepward.segment.structured:Structured",
     ("segmenter", "think"): "stepward.segment.think:Think",
     ("stage", "calibrate"): "stepward.pipeline.stages.calibrate:CalibrateModel",
+    ("stage", "calibrate_scores"): "stepward.pipeline.stages.calibrate:CalibrateScores",
     ("stage", "judge_labels"): "stepward.pipeline.stages.judge:JudgeLabels",
     ("stage", "judge_steps"): "stepward.pipeline.stages.judge:JudgeSteps",
     ("stage", "label"): "stepward.pipeline.stages.label:LabelTraces",

@@ -13,7 +13,20 @@ from stepward.cli.conduct import no_traceback
 from stepward.cli.main import app
 
 run = CliRunner()
-VERBS = ["quickstart", "run", "sample", "segment", "label", "train", "score", "evaluate", "search", "report", "runs", "doctor"]
+VERBS = [
+    "quickstart",
+    "run",
+    "sample",
+    "segment",
+    "label",
+    "train",
+    "score",
+    "evaluate",
+    "search",
+    "report",
+    "runs",
+    "doctor",
+]
 
 
 def stepward(*arguments: str, text: str | bytes = "", code: int = 0) -> str:

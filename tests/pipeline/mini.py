@@ -1,27 +1,14 @@
-"""A recipe small enough for tests: a policy of a few thousand weights, and every kind of stage."""
+"""A recipe small enough for tests, with every kind of stage that the quick start has."""
 
-from pathlib import Path
-
-from stepward.training.language import LanguageSpec, train_language_model
 from stepward.types import Json
-from stepward.world.checker import reference_solution
-from stepward.world.problems import World
 
-WORLD: dict[str, Json] = {"domains": ["ages"], "max_steps": 3, "max_distractors": 0}
+WORLD: dict[str, Json] = {"domains": ["ages"], "min_steps": 3, "max_steps": 4, "max_distractors": 0}
 
 
-def mini_policy(folder: Path, steps: int = 100) -> Path:
-    """A policy that knows the recipe's few problems half by heart, so that it is right and wrong about as often."""
-    world = World(domains=("ages",), max_steps=3, max_distractors=0)
-    texts = [(f"{p.text}\n", reference_solution(p)) for p in world.draw(12, 1) + world.draw(10, 2)]
-    spec = LanguageSpec(hidden=32, layers=2, heads=2, steps=steps, batch_tokens=700, learning_rate=1e-2, warmup=5)
-    return train_language_model(texts, spec, folder)
-
-
-def mini_recipe(policy: Path, problems: int = 12, chunk: int = 4) -> dict[str, Json]:
-    choice: dict[str, Json] = {"path": str(policy), "template": "{problem}\n"}
+def mini_recipe(problems: int = 12, chunk: int = 4) -> dict[str, Json]:
+    choice: dict[str, Json] = {"path": "quickstart"}
     sampling: Json = {"max_tokens": 40}
-    descent: Json = {"epochs": 2, "batch_tokens": 600, "save_every": 2, "evaluate_every": 2}
+    descent: Json = {"epochs": 1, "batch_tokens": 1000, "save_every": 2, "evaluate_every": 2}
     stages: dict[str, Json] = {
         "problems": {"use": "world", "count": problems, "seed": 1, "world": WORLD},
         "traces": _sample("problems", choice, sampling, chunk),
@@ -34,8 +21,8 @@ def mini_recipe(policy: Path, problems: int = 12, chunk: int = 4) -> dict[str, J
         },
         "truth": {"use": "label", "source": "traces", "labeler": "world", "chunk": chunk},
         "label_quality": {"use": "judge-labels", "labels": "labels", "truth": "truth"},
-        "prm_raw": {"use": "train", "source": "truth", "backbone": str(policy), "descent": descent},
-        "orm": {"use": "train", "source": "labels", "backbone": str(policy), "kind": "orm", "mode": "frozen"},
+        "prm_raw": {"use": "train", "source": "truth", "backbone": "quickstart", "descent": descent},
+        "orm": {"use": "train", "source": "labels", "backbone": "quickstart", "kind": "orm", "mode": "frozen"},
         "calibration_problems": {"use": "world", "count": 10, "seed": 2, "world": WORLD, "unlike": ["problems"]},
         "calibration_traces": _sample("calibration_problems", choice, sampling, chunk),
         "calibration_truth": {"use": "label", "source": "calibration_traces", "labeler": "world"},
@@ -47,7 +34,7 @@ def mini_recipe(policy: Path, problems: int = 12, chunk: int = 4) -> dict[str, J
             "labels": "calibration_truth",
             "trained_on": "labels",
         },
-        "prm_scores": {"use": "score", "source": "calibration_traces", "model": "prm", "chunk": 8},
+        "prm_scores": {"use": "calibrate-scores", "source": "calibration_scores", "model": "prm"},
         "orm_scores": {"use": "score", "source": "calibration_traces", "model": "orm", "chunk": 8},
         "steps": {
             "use": "judge-steps",

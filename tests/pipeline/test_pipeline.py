@@ -3,7 +3,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mini import mini_policy, mini_recipe
+from mini import mini_recipe
 
 from stepward.errors import ConfigError
 from stepward.pipeline.runner import Conduct, Recipe, run_recipe, write_again
@@ -14,14 +14,9 @@ TABLES = ("headline.json", "steps/quality.json", "chosen/curves.json", "label_qu
 
 
 @pytest.fixture(scope="module")
-def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return mini_policy(tmp_path_factory.mktemp("policy") / "model")
-
-
-@pytest.fixture(scope="module")
-def finished(policy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "unbroken"
-    run_recipe(Recipe.of(mini_recipe(policy)), folder)
+    run_recipe(Recipe.of(mini_recipe()), folder)
     return folder
 
 
@@ -51,8 +46,8 @@ def test_a_run_makes_records_tables_models_and_a_report(finished: Path) -> None:
     assert "learning_rate" in recipe, "the resolved recipe holds defaults too"
 
 
-def test_a_run_stopped_again_and_again_ends_with_the_same_tables(policy: Path, finished: Path, tmp_path: Path) -> None:
-    recipe = Recipe.of(mini_recipe(policy))
+def test_a_run_stopped_again_and_again_ends_with_the_same_tables(finished: Path, tmp_path: Path) -> None:
+    recipe = Recipe.of(mini_recipe())
     folder, stops = tmp_path / "broken", 0
     while True:
         try:
@@ -65,46 +60,46 @@ def test_a_run_stopped_again_and_again_ends_with_the_same_tables(policy: Path, f
     assert tables(folder) == tables(finished)
 
 
-def test_a_finished_run_does_nothing_again_and_its_report_can_be_rewritten(policy: Path, finished: Path) -> None:
+def test_a_finished_run_does_nothing_again_and_its_report_can_be_rewritten(finished: Path) -> None:
     before = tables(finished)
     page = (finished / "report.html").read_bytes()
-    run_recipe(Recipe.of(mini_recipe(policy)), finished, Conduct(stopping=lambda: True))
+    run_recipe(Recipe.of(mini_recipe()), finished, Conduct(stopping=lambda: True))
     assert write_again(finished) == finished / "report.html"
     assert tables(finished) == before
     assert (finished / "report.html").read_bytes() == page
 
 
-def test_a_run_refuses_to_go_on_with_another_recipe(policy: Path, finished: Path) -> None:
-    changed = mini_recipe(policy)
+def test_a_run_refuses_to_go_on_with_another_recipe(finished: Path) -> None:
+    changed = mini_recipe()
     changed["seed"] = 4
     with pytest.raises(ConfigError, match="seed: 3 -> 4"):
         run_recipe(Recipe.of(changed), finished)
 
 
-def broken(policy: Path, stage: str, **fields: object) -> dict[str, object]:
-    mapping = mini_recipe(policy)
+def broken(stage: str, **fields: object) -> dict[str, object]:
+    mapping = mini_recipe()
     mapping["stages"][stage] |= fields  # type: ignore[index, call-overload, operator]
     return mapping  # type: ignore[return-value]
 
 
-def cases(policy: Path) -> Iterator[tuple[dict[str, object], str]]:
-    yield broken(policy, "traces", source="problem"), "stages.traces.source names no earlier stage"
-    yield broken(policy, "traces", m=4), "stages.traces.m is no field of SampleTraces"
-    yield broken(policy, "traces", n=0), "stages.traces"
-    yield broken(policy, "labels", labeler="rolout"), "stages.labels.labeler.*rollout"
-    yield broken(policy, "prm_raw", objective="bec"), "bce"
+def cases() -> Iterator[tuple[dict[str, object], str]]:
+    yield broken("traces", source="problem"), "stages.traces.source names no earlier stage"
+    yield broken("traces", m=4), "stages.traces.m is no field of SampleTraces"
+    yield broken("traces", n=0), "stages.traces"
+    yield broken("labels", labeler="rolout"), "stages.labels.labeler.*rollout"
+    yield broken("prm_raw", objective="bec"), "bce"
     yield {"name": "x", "stages": {}}, "needs a name, stages"
     yield {"name": "x", "stage": {}}, "stages"
 
 
-def test_a_wrong_recipe_is_refused_before_any_work_with_the_path_of_the_mistake(policy: Path) -> None:
-    for mapping, message in cases(policy):
+def test_a_wrong_recipe_is_refused_before_any_work_with_the_path_of_the_mistake() -> None:
+    for mapping, message in cases():
         with pytest.raises(ConfigError, match=message):
             Recipe.of(mapping)  # type: ignore[arg-type]
 
 
-def test_calibrating_on_the_training_problems_is_refused(policy: Path, tmp_path: Path) -> None:
-    mapping = mini_recipe(policy)
+def test_calibrating_on_the_training_problems_is_refused(tmp_path: Path) -> None:
+    mapping = mini_recipe()
     stages = dict(list(mapping["stages"].items())[:6])  # type: ignore[union-attr]
     stages["scores"] = {"use": "score", "source": "traces", "model": "prm_raw"}
     stages["prm"] = {

@@ -7,7 +7,7 @@ import pytest
 
 from stepward.errors import ConfigError, ModelError
 from stepward.policies.chat import PromptFormat, chat_or_plain, encode_prefix
-from stepward.types import Problem
+from stepward.types import Part, Problem
 
 PROBLEM = Problem(id="p", text="is {x} = 1?")
 
@@ -62,6 +62,12 @@ def test_a_model_without_template_is_asked_plainly() -> None:
     assert chat_or_plain(Characters("yes")).mode == "chat"
     with pytest.raises(ModelError, match="no chat template"):
         PromptFormat(mode="chat").text(Characters(), PROBLEM)
+
+
+def test_an_image_is_refused_and_not_left_out() -> None:
+    problem = Problem(id="chart", text="how high?", parts=(Part(kind="image", path="chart.png"),))
+    with pytest.raises(ModelError, match="'chart' has parts"):
+        PromptFormat().text(Characters(), problem)
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,20 @@ def test_nested_prefixes_are_read_once(policy: TransformersPolicy) -> None:
     assert read == len(policy.prompt_ids(asked[-1])) + 3
 
 
+def test_a_request_for_no_sample_costs_nothing(policy: TransformersPolicy) -> None:
+    one = SampleRequest(problem=LONG, prefix="a", sampling=Sampling(max_tokens=2))
+    none = replace(one, prefix="a = b", n=0)
+    (made, empty) = policy.sample_batch([one, none])
+    assert empty == () and made[0].spend.prompt_tokens == len(policy.prompt_ids(one))
+
+
+def test_the_ids_of_a_prompt_open_those_of_every_continuation(policy: TransformersPolicy) -> None:
+    bare, longer = (SampleRequest(problem=LONG, prefix=prefix) for prefix in ("", "\nS = 1"))
+    ids = policy.prompt_ids(bare)
+    assert ids and policy.prompt_ids(longer)[: len(ids)] == ids
+    assert len(policy.prompt_ids(longer)) == len(ids) + 5
+
+
 def test_nothing_asked_is_nothing_written(policy: TransformersPolicy) -> None:
     assert policy.sample_batch([]) == []
     assert policy.sample_batch([SampleRequest(problem=SHORT, n=0, sampling=Sampling(max_tokens=2))]) == [()]

@@ -13,7 +13,7 @@ from stepward.reward_models.heads import ScoreHead
 from stepward.reward_models.tiny import TinyBackbone
 from stepward.types import Problem, Step, Trace
 
-WORDS = "two plus three is five so the answer four minus one what . ? 0 1 2 3 4 5 6 7 8 9"
+WORDS = "system user : two plus three is five so the answer four minus one what . ? 0 1 2 3 4 5 6 7 8 9"
 
 
 def trace_of(*steps: str, problem_id: str = "p") -> Trace:

@@ -96,3 +96,8 @@ def test_chat_formats_put_the_steps_into_the_assistants_turn(codec, problem, mak
         codec.tokenizer.chat_template = None
     text = f"system : is .user : {problem.text} . answer"
     assert list(chat.ids[: chat.spans[0][0]]) == codec.tokenizer.encode(text, add_special_tokens=False)
+
+
+def test_a_text_of_unknown_words_is_refused_as_foreign(codec, make_trace) -> None:
+    with pytest.raises(ModelError, match="foreign to this model"):
+        codec.encode(Problem(id="p", text="two plus"), make_trace("zebra ", "quagga "))

@@ -8,19 +8,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stepward.codec import from_json
 from stepward.types import Json
 
 
 def show_run(folder: Path, results: Mapping[str, Json]) -> None:
     """The headline table and where the report is; without a report, each stage's own line."""
-    from stepward.reports.model import Table
-    from stepward.reports.tables import rich_table
+    from stepward.reports.tables import from_data, rich_table
 
     console = Console()
     headline = folder / "headline.json"
     if headline.exists():
-        console.print(rich_table(from_json(Table, json.loads(headline.read_text(encoding="utf-8")))))
+        console.print(rich_table(from_data(json.loads(headline.read_text(encoding="utf-8")))))
         console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
         return
     for name, result in results.items():

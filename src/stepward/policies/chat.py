@@ -64,7 +64,9 @@ class PromptFormat:
             )
 
     def text(self, tokenizer: Tokenizer, problem: Problem) -> str:
-        """The prompt of `problem`; `ModelError` where chat mode meets a tokenizer without a template."""
+        """The prompt of `problem`. `ModelError` for a problem with images, or a tokenizer without a chat template."""
+        if any(part.kind != "text" for part in problem.parts):
+            raise ModelError(f"problem {problem.id!r} has parts that this policy cannot read", got="an image")
         filled = self.template.replace(SLOT, problem.text)
         if self.mode == "plain":
             return filled

@@ -142,17 +142,18 @@ class TransformersPolicy:
         return [made[request.problem.text, request.prefix] for request in requests]
 
     def _rows(self, requests: Sequence[SampleRequest], ids: Sequence[Ids]) -> Rows:
-        prompts = {prompt: at for at, prompt in enumerate(dict.fromkeys(ids))}
         rules = {rule: at for at, rule in enumerate(dict.fromkeys(Rule.of(r.sampling) for r in requests))}
         stops = {stop: at for at, stop in enumerate(dict.fromkeys(r.sampling.stop for r in requests))}
         counts = [request.n for request in requests]
+        continued = dict.fromkeys(prompt for prompt, count in zip(ids, counts, strict=True) if count)
+        prompts = {prompt: at for at, prompt in enumerate(continued)}
 
         def per_row(values: Iterable[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
             return np.repeat(np.fromiter(values, dtype=np.int64), counts)
 
         return Rows(
             prompts=list(prompts),
-            prompt=per_row(prompts[prompt] for prompt in ids),
+            prompt=per_row(prompts.get(prompt, 0) for prompt in ids),
             key=np.concatenate([draw_keys(request) for request in requests] or [np.empty(0, dtype=np.uint64)]),
             limit=per_row(request.sampling.max_tokens for request in requests),
             rules=list(rules),

@@ -10,7 +10,9 @@ import csv
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from rich import box
 from rich.console import RenderableType
@@ -19,6 +21,7 @@ from rich.text import Text
 
 from stepward.reports.model import Cell, Estimate, Table
 from stepward.reports.text import one_line, visible
+from stepward.types import Json
 
 DASH = "–"
 UNDEFINED = "undefined"
@@ -171,3 +174,15 @@ def _latex_cells(table: Table, row: Sequence[Cell]) -> list[str]:
         else _latex(text)
         for cell, text in zip(row, row_texts(table, row), strict=True)
     ]
+
+
+def as_data(table: Table) -> dict[str, Json]:
+    """`table` as plain JSON values; an estimate becomes a mapping of its fields."""
+    rows: list[list[Json]] = [[asdict(c) if isinstance(c, Estimate) else c for c in row] for row in table.rows]
+    return {"title": table.title, "columns": list(table.columns), "rows": rows, "note": table.note}
+
+
+def from_data(data: Mapping[str, Any]) -> Table:
+    """The table that `as_data` wrote."""
+    rows = tuple(tuple(Estimate(**c) if isinstance(c, Mapping) else c for c in row) for row in data["rows"])
+    return Table(title=data["title"], columns=tuple(data["columns"]), rows=rows, note=data["note"])

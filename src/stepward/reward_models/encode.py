@@ -15,6 +15,9 @@ from stepward.errors import ModelError, ScoreError
 from stepward.reward_models.formats.record import PRMFormat
 from stepward.types import Problem, Trace
 
+MOST_UNKNOWN = 0.2
+"""Share of tokens outside the vocabulary above which scores would mean nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoded:
@@ -42,6 +45,8 @@ class StepCodec:
     marker_id: int
     marker_is_new: bool = False
     """The tokenizer on disk did not hold the marker: a model's embedding needs a row for it."""
+    unknown_id: int | None = None
+    """The id that stands for any text outside the vocabulary; None where the tokenizer knows every text."""
     opening: tuple[int, ...] = ()
     """Ids that the tokenizer itself puts before any text, such as beginning-of-sequence."""
 
@@ -55,7 +60,14 @@ class StepCodec:
                 got=ids,
                 mend="use the checkpoint's own tokenizer, or a format whose marker is added",
             )
-        return cls(tokenizer=tokenizer, format=format, context=context, marker_id=ids[0], opening=_opening(tokenizer))
+        return cls(
+            tokenizer=tokenizer,
+            format=format,
+            context=context,
+            marker_id=ids[0],
+            unknown_id=getattr(tokenizer, "unk_token_id", None),
+            opening=_opening(tokenizer),
+        )
 
     def encode(self, problem: Problem, trace: Trace) -> Encoded:
         """Ids, step spans and one read position per step of `trace`."""
@@ -114,6 +126,13 @@ class StepCodec:
                 f"trace {trace.id} with its problem is over the model's limit of {self.context} tokens",
                 got=len(encoded),
                 mend="nothing is truncated: shorten the trace or take a model with a longer context",
+            )
+        unknown = encoded.ids.count(self.unknown_id) if self.unknown_id is not None else 0
+        if unknown > MOST_UNKNOWN * len(encoded):
+            raise ModelError(
+                f"trace {trace.id} with its problem is foreign to this model: its tokenizer has no word for "
+                f"{unknown} of {len(encoded)} tokens",
+                mend="score it with a model that was trained on such texts",
             )
 
 

@@ -4,36 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
+from typing import TypedDict, Unpack
 
 from stepward.errors import TraceError
 from stepward.protocols import Segmenter
-from stepward.types import UNKNOWN, Finish, Json, Origin, Step, StepKind, Trace
+from stepward.types import Finish, Json, Origin, Spend, Step, StepKind, Trace
 
 GIVEN = "given@1"
 """What stands for the segmenter where the steps came from outside."""
 
 
-def cut(
-    problem_id: str,
-    text: str,
-    segmenter: Segmenter,
-    *,
-    answer: str | None = None,
-    finish: Finish = "stop",
-    origin: Origin = UNKNOWN,
-    meta: Mapping[str, Json] | None = None,
-) -> Trace:
+class Facts(TypedDict, total=False):
+    """What else may be known of a trace; what is not keeps the default of `Trace`."""
+
+    answer: str | None
+    finish: Finish
+    origin: Origin
+    spend: Spend
+    meta: Mapping[str, Json]
+
+
+def cut(problem_id: str, text: str, segmenter: Segmenter, **facts: Unpack[Facts]) -> Trace:
     """The trace of `text`, cut by `segmenter`, whose tag it carries. The empty text makes a trace without steps."""
-    return Trace(
-        problem_id=problem_id,
-        text=text,
-        steps=segmenter.segment(text),
-        answer=answer,
-        finish=finish,
-        segmenter=segmenter.tag,
-        origin=origin,
-        meta=meta or {},
-    )
+    return Trace(problem_id=problem_id, text=text, steps=segmenter.segment(text), segmenter=segmenter.tag, **facts)
 
 
 def from_steps(
@@ -42,10 +35,7 @@ def from_steps(
     separator: str = "\n\n",
     *,
     kinds: Sequence[StepKind] | None = None,
-    answer: str | None = None,
-    finish: Finish = "stop",
-    origin: Origin = UNKNOWN,
-    meta: Mapping[str, Json] | None = None,
+    **facts: Unpack[Facts],
 ) -> Trace:
     """The trace that has exactly `steps`: each but the last ends in `separator`. One of `kinds` per step, if any.
 
@@ -63,13 +53,5 @@ def from_steps(
     texts = [step + separator for step in steps[:-1]] + list(steps[-1:])
     bounds = pairwise(accumulate(map(len, texts), initial=0))
     each = kinds or ["thought"] * len(texts)
-    return Trace(
-        problem_id=problem_id,
-        text="".join(texts),
-        steps=tuple(Step(start, end, kind) for (start, end), kind in zip(bounds, each, strict=True)),
-        answer=answer,
-        finish=finish,
-        segmenter=GIVEN,
-        origin=origin,
-        meta=meta or {},
-    )
+    spans = tuple(Step(start, end, kind) for (start, end), kind in zip(bounds, each, strict=True))
+    return Trace(problem_id=problem_id, text="".join(texts), steps=spans, segmenter=GIVEN, **facts)

@@ -24,7 +24,7 @@ from stepward.reward_models.reader import length_batches
 from stepward.reward_models.readout import Readout, TokenBatch, step_states
 from stepward.storage.files import make_folder, write_atomic
 from stepward.training.watch import Progress
-from stepward.types import content_key
+from stepward.types import Json, content_key
 
 KINDS = {"float16": torch.float16, "float32": torch.float32}
 
@@ -52,7 +52,7 @@ class FeatureStore:
 
         Raises `ModelError` where a feature does not fit `dtype`.
         """
-        reads = [backbone.codec.format.to_json(), repr(readout), backbone.precision, self.dtype]
+        reads: list[Json] = [backbone.codec.format.to_json(), repr(readout), backbone.precision, self.dtype]
         place = self.folder / content_key(backbone.revision, *reads)
         make_folder(place)
         keys = [content_key(item.ids, item.spans, item.read_positions) for item in encoded]

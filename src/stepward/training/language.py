@@ -1,8 +1,9 @@
 """Trains a small causal language model from scratch on prompt and completion pairs.
 
 This makes the quick start's policy: a Llama of about a million parameters over words and single digits.
-Loss is cross-entropy on the completion alone. The schedule counts steps, never seconds, so the same
-texts, settings and seed give the same model on one machine.
+Loss is cross-entropy on the completion alone. The matrices inside the layers are moved by Muon, which
+reached a loss in about 0.6 of AdamW's steps here (docs/log.md), everything else by AdamW. The schedule
+counts steps, never seconds, so the same texts, settings and seed give the same model on one machine.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -39,6 +41,9 @@ class LanguageSpec:
     batch_tokens: int = 4000
     """Padded tokens in one step."""
     learning_rate: float = 3e-3
+    """Of AdamW."""
+    matrix_learning_rate: float = 1e-2
+    """Of Muon."""
     warmup: int = 50
     seed: int = 0
 
@@ -62,18 +67,17 @@ def train_language_model(
     tokenizer = word_tokenizer(texts)
     pairs = [_encode(tokenizer, prompt, completion) for prompt, completion in texts]
     model = LlamaForCausalLM(_config(spec, len(tokenizer)))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=spec.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / spec.warmup) * (1 - step / spec.steps)
-    )
+    optimizers = _optimizers(model, spec)
+    schedules = [torch.optim.lr_scheduler.LambdaLR(each, partial(_rate, spec=spec)) for each in optimizers]
     batches = _batches(pairs, spec)
     for step in range(spec.steps):
         loss = _loss(model, next(batches), tokenizer.pad_token_id)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad(set_to_none=True)
+        for optimizer, schedule in zip(optimizers, schedules, strict=True):
+            optimizer.step()
+            schedule.step()
+        model.zero_grad(set_to_none=True)
         if progress is not None:
             progress(step, float(loss.detach()))
     model.save_pretrained(out)
@@ -92,7 +96,9 @@ def word_tokenizer(texts: Sequence[tuple[str, str]]) -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = split
     tokenizer.decoder = decoders.Fuse()
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token=UNKNOWN, pad_token=PAD, eos_token=END)
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, unk_token=UNKNOWN, pad_token=PAD, eos_token=END
+    )
 
 
 def _encode(tokenizer: PreTrainedTokenizerFast, prompt: str, completion: str) -> Pair:
@@ -114,6 +120,21 @@ def _config(spec: LanguageSpec, vocabulary: int) -> LlamaConfig:
         eos_token_id=2,
         pad_token_id=1,
     )
+
+
+def _optimizers(model: LlamaForCausalLM, spec: LanguageSpec) -> list[torch.optim.Optimizer]:
+    matrices = [weight for weight in model.model.layers.parameters() if weight.ndim == 2]
+    known = {id(weight) for weight in matrices}
+    others = [weight for weight in model.parameters() if id(weight) not in known]
+    return [
+        torch.optim.Muon(matrices, lr=spec.matrix_learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=spec.learning_rate, betas=(0.9, 0.98), weight_decay=0.01),
+    ]
+
+
+def _rate(step: int, spec: LanguageSpec) -> float:
+    """Share of the full rate: a short rise, then a straight fall to 0."""
+    return min(1.0, (step + 1) / spec.warmup) * (1 - step / spec.steps)
 
 
 def _batches(pairs: Sequence[Pair], spec: LanguageSpec) -> Iterator[list[Pair]]:

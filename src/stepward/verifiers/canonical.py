@@ -1,7 +1,7 @@
-"""One spelling per answer, so that answers can be counted.
+r"""One spelling per answer, so that answers can be counted.
 
 Votes need groups, and a pairwise check of n answers by computer algebra costs n^2 slow calls. Numbers
-written in different ways (18, 18.0, 36/2, \\$18) get one spelling by exact arithmetic; anything else is
+written in different ways (18, 18.0, 36/2, \$18) get one spelling by exact arithmetic; anything else is
 spelled without white space and LaTeX dressing. A unit is left out, since answers to one question share
 it or leave it out. Two answers that only algebra could show to be equal stay apart: their vote is split.
 """

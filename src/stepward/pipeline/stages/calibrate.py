@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from stepward.calibrate import FITS, Calibrator, to_json
+from stepward.calibrate import FITS, Calibrator, from_json, to_json
 from stepward.errors import ConfigError, LabelError
 from stepward.evaluation.steps import Judged, flatten
 from stepward.pipeline.stages.score import model_of
-from stepward.pipeline.workshop import Workshop
-from stepward.reward_models.checkpoint import set_calibrator
-from stepward.types import Json
+from stepward.pipeline.workshop import Chunks, Workshop
+from stepward.reward_models.checkpoint import checkpoint_revision, read_card, set_calibrator
+from stepward.types import Json, Origin, Spend, StepScores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,36 @@ class CalibrateModel:
                 got=sorted(shared)[:3],
                 mend="calibrate on problems of their own",
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrateScores:
+    """The scores of stage `source`, made with the raw model, as `model`, its calibrated copy, would give them.
+
+    Saves a second pass over the same traces: nothing is spent here.
+    """
+
+    source: str
+    model: str
+
+    def run(self, shop: Workshop) -> Json:
+        """Put every score through the calibrator of `model`."""
+        folder = model_of(shop, self.model)
+        card = read_card(folder)
+        calibrator = from_json(card.calibrator or {})
+        maker = Origin(maker=f"scorer:{card.kind}", revision=checkpoint_revision(folder, card))
+
+        def calibrate(part: Sequence[tuple[str, StepScores]]) -> list[tuple[str, StepScores, Spend]]:
+            return [(key, _through(calibrator, scores, maker), Spend()) for key, scores in part]
+
+        scores = shop.scores(self.source)
+        shop.work(scores, Chunks(what="scores", size=max(1, len(scores)), unit="traces"), calibrate)
+        return {"traces": len(scores), "scorer": maker.maker, "revision": maker.revision}
+
+
+def _through(calibrator: Calibrator, scores: StepScores, maker: Origin) -> StepScores:
+    values = calibrator.transform(scores.values).tolist() if scores.values else ()
+    return replace(scores, values=tuple(values), scorer=maker, spend=Spend())
 
 
 def judged_of(shop: Workshop, scores: str, labels: str) -> list[Judged]:

@@ -36,6 +36,8 @@ class ReadExamples:
         if not self.paths or (self.problems is not None and self.problems < 1):
             raise ConfigError("paths must name a file, and problems be at least 1", got=(self.paths, self.problems))
 
+        build("dataset", self.format, "format")
+
     def run(self, shop: Workshop) -> Json:
         """Read, and keep problems, labelled traces and scores apart."""
         reader = cast("Reader[Example | Problem]", build("dataset", self.format, "format"))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
-from stepward.codec import to_json
 from stepward.errors import ConfigError
 from stepward.pipeline.findings import (
     Findings,
@@ -25,6 +24,7 @@ from stepward.reduce import reducer
 from stepward.reports import model as page
 from stepward.reports.compose import Disagreements, FailureGallery, ScoreByPosition, view_trace
 from stepward.reports.html import write
+from stepward.reports.tables import as_data
 from stepward.storage.run import CONFIG, environment
 from stepward.types import Json, StepScores
 
@@ -72,7 +72,7 @@ class WriteReport:
             provenance=self._provenance(shop),
         )
         path = write(report, shop.run.path("report.html"))
-        shop.run.write_json("headline.json", to_json(headline))
+        shop.run.write_json("headline.json", as_data(headline))
         return {"headline": " ".join(self._summary(findings)), "report": path.name}
 
     def _headline(self, findings: Findings, seed: int) -> page.Table:
@@ -145,7 +145,9 @@ class WriteReport:
                 right = view.verdict == "equal"
                 cases.append((view.id, (orm[-1] or 0.0) >= 0.5, lowest(cast("Sequence[float]", prm)) >= 0.5, right))
         table = Disagreements(rows="ORM", columns="PRM").crosstab([(i, o == r, p == r) for i, o, p, r in cases])
-        note = "A judge is right if it gives at least 1/2 (ORM: last step, PRM: lowest step) just when the answer is right."
+        note = (
+            "A judge is right if its score (ORM: last step, PRM: lowest) is at least 1/2 just when the answer is right."
+        )
         return [page.Section(title="ORM against PRM", blocks=(table,), note=note)]
 
     def _gallery(self, views: list[page.TraceView], seed: int) -> page.Gallery:

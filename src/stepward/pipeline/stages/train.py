@@ -44,6 +44,9 @@ class TrainModel:
     adapter: Adapter = Adapter()
     descent: Descent = Descent()
 
+    def __post_init__(self) -> None:
+        build("objective", self.objective, "objective")
+
     def run(self, shop: Workshop) -> Json:
         """Train, or go on training."""
         backbone = model_folder(self.backbone)
