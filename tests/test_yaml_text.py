@@ -73,3 +73,9 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_what_is_dumped_is_parsed_again_exactly(value):
     assert repr(parse(dump(value), "dumped")) == repr(value)
+
+
+def test_a_value_that_stands_in_two_places_is_written_out_twice() -> None:
+    shared = {"path": "x", "sizes": [1, 2]}
+    value = {"a": shared, "b": shared}
+    assert parse(dump(value), "test") == value

@@ -73,10 +73,13 @@ class Evaluation:
     name: str
 
     def __rich__(self) -> object:
-        from stepward.pipeline.findings import step_table
+        from rich.console import Group
+
+        from stepward.pipeline.findings import calibration_table, step_table
         from stepward.reports.tables import rich_table
 
-        return rich_table(step_table("Step scores against labels", {self.name: self.quality}))
+        named = {self.name: self.quality}
+        return Group(rich_table(step_table("Step scores against labels", named)), rich_table(calibration_table(named)))
 
     def _repr_html_(self) -> str:
         from rich.console import Console

@@ -18,6 +18,7 @@ from stepward.errors import ConfigError
 from stepward.types import Json
 
 TAG = "tag:yaml.org,2002:"
+BREAKS = re.compile("[\x85\u2028\u2029]")
 
 _RULES = (
     ("bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), "tTfF"),
@@ -34,8 +35,19 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
 
 
 class _Dumper(yaml.SafeDumper):  # type: ignore[misc]  # PyYAML has no types
-    """Quotes every text that `_RULES` or YAML 1.1 would read as something else."""
+    """Quotes every text that `_RULES` or YAML 1.1 would read as something else, and writes shared values out."""
 
+    def ignore_aliases(self, data: object) -> bool:
+        """Never an alias: `parse` refuses them."""
+        return True
+
+    def write_text(self, text: str) -> yaml.ScalarNode:
+        """In double quotes, which escape it, where YAML would take a character of `text` for a line break."""
+        style = '"' if BREAKS.search(text) else None
+        return self.represent_scalar(TAG + "str", text, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.write_text)
 
 for _name, _pattern, _first in _RULES:
     _Loader.add_implicit_resolver(TAG + _name, _pattern, list(_first))

@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 from mini import mini_recipe
+
+from stepward.yaml_text import dump
 
 TABLES = ("headline.json", "steps/quality.json", "chosen/curves.json", "label_quality/quality.json")
 KILLS = 20
@@ -27,7 +28,7 @@ def tables(folder: Path) -> dict[str, str]:
 @pytest.mark.slow
 def test_a_run_killed_at_random_instants_ends_with_the_tables_of_an_unbroken_one(tmp_path: Path) -> None:
     recipe = tmp_path / "mini.yaml"
-    recipe.write_text(yaml.safe_dump(mini_recipe(problems=24), sort_keys=False))
+    recipe.write_text(dump(mini_recipe(problems=24)))
     began = time.monotonic()
     assert start(recipe, tmp_path / "unbroken").wait() == 0
     whole = time.monotonic() - began

@@ -135,7 +135,7 @@ def test_a_state_of_another_training_is_refused(tiny_backbone, example_set, tmp_
 
 def test_an_outcome_model_trains_from_the_same_traces(tiny_backbone, tiny_codec, learnable, tmp_path):
     examples = OutcomeExamples().build(tiny_codec, learnable)
-    spec = TrainSpec(kind="orm", descent=replace(FAST, epochs=20), held_out=0.0)
+    spec = TrainSpec(kind="orm", descent=replace(FAST, epochs=10, learning_rate=0.02), held_out=0.0)
     train(examples, spec, backbone=tiny_backbone, out=tmp_path / "orm")
     scores = OutcomeRewardModel.load(tmp_path / "orm").score_traces([(p, made.trace) for p, made in learnable])
     right = [made.verdict.correct for _, made in learnable]

@@ -38,8 +38,10 @@ def command(
         print_json(figures)
         return
     from stepward.evaluation.steps import StepQuality
-    from stepward.pipeline.findings import step_table
+    from stepward.pipeline.findings import calibration_table, step_table
     from stepward.reports.tables import rich_table
 
     qualities = {model if name == "scores" else name: from_json(StepQuality, q) for name, q in figures.items()}
-    Console().print(rich_table(step_table("Step scores against labels", qualities)))
+    console = Console()
+    console.print(rich_table(step_table("Step scores against labels", qualities)))
+    console.print(rich_table(calibration_table(qualities)))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-import time
-
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from stepward.types import Json, Spend
+from stepward.types import Spend
 
 
 class TerminalProgress:
@@ -27,12 +24,10 @@ class TerminalProgress:
             transient=True,
         )
         self.task: TaskID | None = None
-        self.started = time.monotonic()
 
     def begin(self, stage: str, total: int, unit: str) -> None:
         """Put up a bar."""
         if self.task is None:
-            self.started = time.monotonic()
             self.bar.start()
         else:
             self.bar.remove_task(self.task)
@@ -43,15 +38,13 @@ class TerminalProgress:
         if self.task is not None:
             self.bar.update(self.task, completed=done, note=note or cost_text(spend))
 
-    def end(self, stage: str, result: Json) -> None:
+    def end(self, stage: str, seconds: float | None) -> None:
         """Take the bar down and leave one line."""
         if self.task is not None:
             self.bar.remove_task(self.task)
             self.task = None
             self.bar.stop()
-            took = f"{time.monotonic() - self.started:.1f} s"
-        else:
-            took = "done before"
+        took = "before" if seconds is None else f"{seconds:.1f} s"
         self.console.print(f"[green]done[/] {stage} [dim]{took}", highlight=False)
 
 
@@ -63,8 +56,3 @@ def cost_text(spend: Spend) -> str:
         (spend.scorer_tokens, "scored"),
     ]
     return ", ".join(f"{count:,} {what}" for count, what in parts if count)
-
-
-def is_interactive() -> bool:
-    """Whether somebody watches standard error."""
-    return sys.stderr.isatty()

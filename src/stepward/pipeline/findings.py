@@ -117,7 +117,7 @@ def selection_table(title: str, curves: Sequence[CurvePoint]) -> page.Table:
 
 def step_table(title: str, qualities: Mapping[str, StepQuality], note: str = "") -> page.Table:
     """One row a scorer."""
-    columns = ("scorer", "AUROC", "AUROC to first error", "AP of wrong steps", "first error exact", "ECE", "Brier")
+    columns = ("scorer", "AUROC", "AUROC to first error", "AP of wrong steps", "first error exact")
     rows: tuple[tuple[page.Cell, ...], ...] = tuple(
         (
             name,
@@ -125,8 +125,6 @@ def step_table(title: str, qualities: Mapping[str, StepQuality], note: str = "")
             estimate(q.auroc_to_first_error),
             estimate(q.average_precision),
             estimate(q.first_error_accuracy),
-            estimate(q.ece),
-            estimate(q.brier),
         )
         for name, q in qualities.items()
     )
@@ -137,6 +135,17 @@ def step_table(title: str, qualities: Mapping[str, StepQuality], note: str = "")
         "left out. Intervals: 95%, bootstrap over problems."
     )
     return page.Table(title=title, columns=columns, rows=rows, note=f"{told} {note}".strip())
+
+
+def calibration_table(qualities: Mapping[str, StepQuality]) -> page.Table:
+    """One row a scorer: whether its numbers are probabilities, and the two rates at a threshold of 1/2."""
+    columns = ("scorer", "ECE", "Brier", "errors found", "clean traces passed")
+    rows: tuple[tuple[page.Cell, ...], ...] = tuple(
+        (name, estimate(q.ece), estimate(q.brier), estimate(q.found_errors), estimate(q.passed_clean))
+        for name, q in qualities.items()
+    )
+    note = "ECE over 15 bins of equal width. Found, passed: first step below 1/2 is the first error, or there is none."
+    return page.Table(title="Calibration and decisions at 1/2", columns=columns, rows=rows, note=note)
 
 
 def label_table(title: str, quality: LabelQuality) -> page.Table:

@@ -91,16 +91,21 @@ def run_recipe(recipe: Recipe, folder: Path, conduct: Conduct | None = None) -> 
     results: dict[str, Json] = {}
     with Run.open(folder, recipe.resolved()) as run:
         for name, stage in recipe.stages.items():
-            if not run.is_done(name):
-                shop = _shop(run, recipe, name, conduct)
-                started = time.perf_counter()
-                result = stage.run(shop)
-                run.records("times").append(f"{name}-{time.time_ns()}", {"seconds": time.perf_counter() - started})
-                run.mark_done(name, result)
+            seconds = None if run.is_done(name) else _work(stage, _shop(run, recipe, name, conduct))
+            conduct.progress.end(name, seconds)
             results[name] = run.result(name)
-            conduct.progress.end(name, results[name])
         run.finish(_headline(results))
     return results
+
+
+def _work(stage: Stage, shop: Workshop) -> float:
+    """Run one stage and mark it finished; the seconds that it took."""
+    started = time.perf_counter()
+    result = stage.run(shop)
+    seconds = time.perf_counter() - started
+    shop.run.records("times").append(f"{shop.stage}-{time.time_ns()}", {"seconds": seconds})
+    shop.run.mark_done(shop.stage, result)
+    return seconds
 
 
 def write_again(folder: Path) -> Path:

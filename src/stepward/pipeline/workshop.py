@@ -39,8 +39,8 @@ class Progress(Protocol):
         """`done` units are finished in all, at this cost in all."""
         ...
 
-    def end(self, stage: str, result: Json) -> None:
-        """A stage is finished."""
+    def end(self, stage: str, seconds: float | None) -> None:
+        """A stage is finished, after `seconds` of work; None where it was finished before."""
         ...
 
 
@@ -53,7 +53,7 @@ class Silent:
     def advance(self, done: int, spend: Spend, note: str = "") -> None:
         """Nothing."""
 
-    def end(self, stage: str, result: Json) -> None:
+    def end(self, stage: str, seconds: float | None) -> None:
         """Nothing."""
 
 

@@ -10,6 +10,7 @@ from typing import cast
 from stepward.errors import ConfigError
 from stepward.pipeline.findings import (
     Findings,
+    calibration_table,
     cost_table,
     estimate,
     label_table,
@@ -44,6 +45,8 @@ class WriteReport:
     """By title, `select` stages."""
     label_quality: str = ""
     """A `judge-labels` stage."""
+    label_name: str = "step labels"
+    """What its labels are called."""
     uncalibrated: str = ""
     """Scorer of stage `steps` that is the PRM before calibration."""
     shown: int = 40
@@ -79,7 +82,7 @@ class WriteReport:
         rows: list[tuple[page.Cell, ...]] = []
         if self.label_quality:
             labels = findings.label_quality(self.label_quality)
-            rows.append(("step labels against truth", "accuracy", labels.problems, estimate(labels.accuracy)))
+            rows.append((f"{self.label_name} against truth", "accuracy", labels.problems, estimate(labels.accuracy)))
         name, quality = next(iter(findings.qualities(self.steps).items()))
         for metric, interval in (
             ("step AUROC", quality.auroc),
@@ -118,7 +121,11 @@ class WriteReport:
         note = f"AUROC of {next(iter(qualities))} less that of the other, paired: {against}." if against else ""
         judged = page.Section(
             title="Steps and first errors",
-            blocks=(step_table("Step scores against labels", qualities, note), ScoreByPosition().figure(views)),
+            blocks=(
+                step_table("Step scores against labels", qualities, note),
+                calibration_table(qualities),
+                ScoreByPosition().figure(views),
+            ),
         )
         sections = [judged]
         if self.label_quality:
