@@ -12,14 +12,14 @@ from rich.console import Console
 from stepward.cli.conduct import escaped, print_json, tell
 from stepward.cli.models import find_model
 from stepward.cli.progress import cost_text
-from stepward.cli.texts import read_text
+from stepward.datasets.lines import read_text
 from stepward.errors import ConfigError
 from stepward.types import Spend
 
 
 def command(
     trace: Annotated[
-        Path, typer.Option(help='Solution as a text file, or JSON lines (.jsonl); "-" is standard input.')
+        Path, typer.Option(help='Solution as text (with --problem) or JSON lines; "-" is standard input.')
     ] = Path("-"),
     problem: Annotated[str, typer.Option(help="The problem's text; JSON lines bring their own.")] = "",
     model: Annotated[str, typer.Option(help="Folder of a reward model; by default the newest in runs/.")] = "",
@@ -46,17 +46,17 @@ def command(
 
 
 def _attempts(trace: Path, problem: str, segmenter: str) -> list[tuple[Any, Any]]:
-    """Problem and solution of every attempt in the input."""
+    """Problem and solution of every attempt in the input: one text with --problem, JSON lines without."""
     from stepward.config import build
     from stepward.datasets.native import NativeExamples
     from stepward.datasets.reading import read
 
-    if trace.suffix in (".jsonl", ".gz"):
-        examples = read(NativeExamples(segmenter=build("segmenter", segmenter)), trace).items
-        return [(example.problem, example.labeled.trace) for example in examples]
-    if not problem:
-        raise ConfigError("a solution given as text needs its problem", mend='add --problem "..."')
-    return [(problem, read_text(trace))]
+    if problem:
+        return [(problem, read_text(trace))]
+    if trace.suffix not in (".jsonl", ".gz") and str(trace) != "-":
+        raise ConfigError("a solution given as text needs its problem", got=str(trace), mend='add --problem "..."')
+    examples = read(NativeExamples(segmenter=build("segmenter", segmenter)), str(trace)).items
+    return [(example.problem, example.labeled.trace) for example in examples]
 
 
 def _document(result: Any) -> dict[str, Any]:

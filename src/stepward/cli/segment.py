@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 
 from stepward.cli.conduct import escaped, print_json
-from stepward.cli.texts import read_text
 from stepward.config import build
+from stepward.datasets.lines import read_text
 
 
 def command(
