@@ -12,6 +12,7 @@ many calls follow.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,8 @@ from stepward.segment.cut import cut
 from stepward.types import Json, LabeledTrace, Problem, StepScores, Trace, content_key
 from stepward.verifiers.answers import StatedAnswers
 from stepward.verifiers.routed import RoutedVerifier
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch loads: waiting threads must not burn a core
 
 T = TypeVar("T")
 Pairs: TypeAlias = "Iterable[TraceResult | Example | tuple[Problem, LabeledTrace]]"

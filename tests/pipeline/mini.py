@@ -5,7 +5,7 @@ from stepward.types import Json
 WORLD: dict[str, Json] = {"domains": ["ages"], "min_steps": 3, "max_steps": 4, "max_distractors": 0}
 
 
-def mini_recipe(problems: int = 12, chunk: int = 4) -> dict[str, Json]:
+def mini_recipe(problems: int = 8, chunk: int = 4) -> dict[str, Json]:
     choice: dict[str, Json] = {"path": "quickstart"}
     sampling: Json = {"max_tokens": 40}
     descent: Json = {"epochs": 1, "batch_tokens": 1000, "save_every": 2, "evaluate_every": 2}
@@ -23,7 +23,7 @@ def mini_recipe(problems: int = 12, chunk: int = 4) -> dict[str, Json]:
         "label_quality": {"use": "judge-labels", "labels": "labels", "truth": "truth"},
         "prm_raw": {"use": "train", "source": "truth", "backbone": "quickstart", "descent": descent},
         "orm": {"use": "train", "source": "labels", "backbone": "quickstart", "kind": "orm", "mode": "frozen"},
-        "calibration_problems": {"use": "world", "count": 10, "seed": 2, "world": WORLD, "unlike": ["problems"]},
+        "calibration_problems": {"use": "world", "count": 8, "seed": 2, "world": WORLD, "unlike": ["problems"]},
         "calibration_traces": _sample("calibration_problems", choice, sampling, chunk),
         "calibration_truth": {"use": "label", "source": "calibration_traces", "labeler": "world"},
         "calibration_scores": {"use": "score", "source": "calibration_traces", "model": "prm_raw"},

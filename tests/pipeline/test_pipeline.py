@@ -39,7 +39,7 @@ def test_a_run_makes_records_tables_models_and_a_report(finished: Path) -> None:
     page = (finished / "report.html").read_text()
     assert "Headline" in page and "http://" not in page.replace("http://www.w3.org", "")
     assert (finished / "prm" / "model" / "stepward.json").exists()
-    assert len(list(read_records(finished / "traces" / "traces.jsonl"))) == 48
+    assert len(list(read_records(finished / "traces" / "traces.jsonl"))) == 32
     headline = json.loads((finished / "headline.json").read_text())
     assert any("best by prm_scores (min)" in str(row) for row in headline["rows"])
     recipe = (finished / "run.yaml").read_text()

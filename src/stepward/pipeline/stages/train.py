@@ -9,7 +9,7 @@ from typing import Literal, cast
 from stepward.config import build
 from stepward.pipeline.parts import model_folder
 from stepward.pipeline.workshop import Stopped, Workshop
-from stepward.reward_models.backbone import open_codec
+from stepward.reward_models.backbone import Precision, open_codec
 from stepward.reward_models.checkpoint import Kind, Mode
 from stepward.reward_models.encode import StepCodec
 from stepward.reward_models.formats.stepward_default import STEPWARD_DEFAULT
@@ -36,6 +36,8 @@ class TrainModel:
     after_error: Literal["keep", "drop"] = "keep"
     outcome_at: Literal["last", "every"] = "last"
     """Where an ORM is taught the outcome."""
+    precision: Precision = "float32"
+    """Of the backbone's weights; bfloat16 is faster where the machine has it, and moves scores with the batch."""
     objective: Json = "bce"
     head_hidden: int = 0
     held_out: float = 0.1
@@ -70,6 +72,7 @@ class TrainModel:
         return TrainSpec(
             kind=self.kind,
             mode=self.mode,
+            precision=self.precision,
             objective=cast("Objective", build("objective", self.objective, "objective")),
             head_hidden=self.head_hidden,
             held_out=self.held_out,
