@@ -22,6 +22,7 @@ class TerminalProgress:
             TextColumn("[dim]{task.fields[note]}"),
             console=self.console,
             transient=True,
+            disable=not self.console.is_terminal,
         )
         self.task: TaskID | None = None
 
