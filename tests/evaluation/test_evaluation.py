@@ -68,6 +68,7 @@ def test_first_errors_count_only_where_they_are_known() -> None:
     ]
     quality = judge_steps(rows, seed=0)
     assert quality.first_error_accuracy.value == pytest.approx(2 / 3)
+    assert quality.first_error_by_posterior.value == pytest.approx(2 / 3)
     assert quality.found_errors.value == 1.0
     assert quality.passed_clean.value == 0.5
 

@@ -10,17 +10,26 @@ Source: reference protocols of arXiv 2412.06559 (first error) and 2305.20050 (st
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stepward.errors import LabelError
-from stepward.metrics.bootstrap import ClusteredSteps, Interval, bootstrap, bootstrap_auroc, bootstrap_auroc_difference
+from stepward.metrics.bootstrap import (
+    ClusteredSteps,
+    Interval,
+    bootstrap,
+    bootstrap_auroc,
+    bootstrap_auroc_difference,
+    bootstrap_ratio,
+)
 from stepward.metrics.calibration import ReliabilityBin, brier, ece, equal_mass_bins
-from stepward.metrics.first_error import decode_threshold
+from stepward.metrics.first_error import decode_threshold, posterior_from_validity
 from stepward.metrics.ranking import average_precision
 from stepward.types import LabeledTrace, StepScores
 
@@ -70,8 +79,10 @@ class StepQuality:
     """Of wrong steps; its chance level is `wrong_share`."""
     first_error_accuracy: Interval
     """Share of traces whose first step below 1/2 (or none) is the labelled first error (or none)."""
+    first_error_by_posterior: Interval
+    """The same for the likeliest first error, P(first error at k) = (1 - p_k) p_0 ... p_{k-1}: needs no threshold."""
     found_errors: Interval
-    """The same among traces with an error."""
+    """Of the threshold, among traces with an error."""
     passed_clean: Interval
     """The same among traces without."""
     ece: Interval
@@ -108,9 +119,10 @@ def judge_steps(judged: Sequence[Judged], *, seed: int) -> StepQuality:
         auroc=bootstrap_auroc(steps, seed=seed),
         auroc_to_first_error=bootstrap_auroc(flatten(judged, to_first_error=True), seed=seed),
         average_precision=_over_problems(groups, average_precision, seed),
-        first_error_accuracy=_first_error(groups, seed, among=None),
-        found_errors=_first_error(groups, seed, among=True),
-        passed_clean=_first_error(groups, seed, among=False),
+        first_error_accuracy=_hit_rate(_hits(groups, decode_threshold), seed),
+        first_error_by_posterior=_hit_rate(_hits(groups, _likeliest), seed),
+        found_errors=_hit_rate(_hits(groups, decode_threshold, among=True), seed),
+        passed_clean=_hit_rate(_hits(groups, decode_threshold, among=False), seed),
         ece=_over_problems(groups, ece, seed),
         brier=_over_problems(groups, brier, seed),
         bins=tuple(equal_mass_bins(scores, good, bins=15)),
@@ -141,27 +153,40 @@ def _over_problems(groups: list[list[Judged]], metric: Callable[[Floats, Floats]
     return bootstrap(statistic, rows, draws=SLOW_DRAWS, seed=seed)
 
 
-def _first_error(groups: list[list[Judged]], seed: int, *, among: bool | None) -> Interval:
-    """Exact-match rate of the decoded first error; `among` keeps traces with (True) or without an error."""
-    rows = [[hit for j in group if (hit := _hit(j, among)) is not None] for group in groups]
-
-    def statistic(drawn: Sequence[list[bool]]) -> float:
-        hits = [hit for row in drawn for hit in row]
-        if not hits:
-            raise LabelError("no trace of this kind was drawn")
-        return sum(hits) / len(hits)
-
-    if not any(rows):
-        return Interval(value=float("nan"), low=float("nan"), high=float("nan"))
-    return bootstrap(statistic, rows, draws=SLOW_DRAWS, seed=seed)
+def _likeliest(values: Sequence[float]) -> int | None:
+    return posterior_from_validity(values).decode()
 
 
-def _hit(judged: Judged, among: bool | None) -> bool | None:
-    """Whether the decoded first error is the labelled one; None where that is not known or not asked for."""
+def _hits(
+    groups: list[list[Judged]], decode: Callable[[Sequence[float]], int | None], *, among: bool | None = None
+) -> list[list[bool]]:
+    """By problem, whether each trace's decoded first error is the labelled one.
+
+    Traces whose first error is not known are left out; `among` keeps those with (True) or without an error.
+    """
+    rows = []
+    for group in groups:
+        known = [(j, actual.error) for j in group if (actual := _actual(j)) is not None]
+        kept = [(j, error) for j, error in known if among is None or (error is not None) == among]
+        rows.append([decode(j.scores.values) == error for j, error in kept])
+    return rows
+
+
+class _Actual(NamedTuple):
+    error: int | None
+
+
+def _actual(judged: Judged) -> _Actual | None:
+    """The labelled first error; None where an unlabelled step hides it."""
     try:
-        actual = judged.labeled.first_error
+        return _Actual(judged.labeled.first_error)
     except LabelError:
         return None
-    if among is not None and (actual is not None) != among:
-        return None
-    return decode_threshold(judged.scores.values) == actual
+
+
+def _hit_rate(rows: list[list[bool]], seed: int) -> Interval:
+    """Share of hits with an interval over problems; NaN where there is no trace of the kind."""
+    sizes = [len(row) for row in rows]
+    if not sum(sizes):
+        return Interval(value=math.nan, low=math.nan, high=math.nan)
+    return bootstrap_ratio([sum(row) for row in rows], sizes, seed=seed)

@@ -117,14 +117,14 @@ def selection_table(title: str, curves: Sequence[CurvePoint]) -> page.Table:
 
 def step_table(title: str, qualities: Mapping[str, StepQuality], note: str = "") -> page.Table:
     """One row a scorer."""
-    columns = ("scorer", "AUROC", "AUROC to first error", "AP of wrong steps", "first error exact")
+    columns = ("scorer", "AUROC", "AUROC to first error", "AP of wrong steps", "first error, likeliest")
     rows: tuple[tuple[page.Cell, ...], ...] = tuple(
         (
             name,
             estimate(q.auroc),
             estimate(q.auroc_to_first_error),
             estimate(q.average_precision),
-            estimate(q.first_error_accuracy),
+            estimate(q.first_error_by_posterior),
         )
         for name, q in qualities.items()
     )
@@ -132,19 +132,29 @@ def step_table(title: str, qualities: Mapping[str, StepQuality], note: str = "")
     told = (
         f"{first.problems} problems, {first.traces} traces, {first.steps} labelled steps of which "
         f"{first.wrong_share:.1%} wrong (the chance level of AP); {first.unlabelled} steps have no label and are "
-        "left out. Intervals: 95%, bootstrap over problems."
+        "left out. Likeliest first error: argmax of (1 - p_k) times the product of earlier p, or none. "
+        "Intervals: 95%, bootstrap over problems."
     )
     return page.Table(title=title, columns=columns, rows=rows, note=f"{told} {note}".strip())
 
 
 def calibration_table(qualities: Mapping[str, StepQuality]) -> page.Table:
     """One row a scorer: whether its numbers are probabilities, and the two rates at a threshold of 1/2."""
-    columns = ("scorer", "ECE", "Brier", "errors found", "clean traces passed")
+    columns = ("scorer", "ECE", "Brier", "first error at 1/2", "errors found", "clean traces passed")
     rows: tuple[tuple[page.Cell, ...], ...] = tuple(
-        (name, estimate(q.ece), estimate(q.brier), estimate(q.found_errors), estimate(q.passed_clean))
+        (
+            name,
+            estimate(q.ece),
+            estimate(q.brier),
+            estimate(q.first_error_accuracy),
+            estimate(q.found_errors),
+            estimate(q.passed_clean),
+        )
         for name, q in qualities.items()
     )
-    note = "ECE over 15 bins of equal width. Found, passed: first step below 1/2 is the first error, or there is none."
+    note = (
+        "ECE over 15 bins of equal width. At 1/2: the first step below 1/2 is called the first error, or there is none."
+    )
     return page.Table(title="Calibration and decisions at 1/2", columns=columns, rows=rows, note=note)
 
 

@@ -87,7 +87,7 @@ class WriteReport:
         for metric, interval in (
             ("step AUROC", quality.auroc),
             ("step AUROC up to first error", quality.auroc_to_first_error),
-            ("first error exact", quality.first_error_accuracy),
+            ("first error, likeliest", quality.first_error_by_posterior),
             ("ECE", quality.ece),
         ):
             rows.append((name, metric, quality.problems, estimate(interval)))
