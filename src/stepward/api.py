@@ -12,6 +12,7 @@ many calls follow.
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import threading
 from collections.abc import Coroutine, Iterable, Sequence
@@ -87,9 +88,9 @@ class Evaluation:
     def _repr_html_(self) -> str:
         from rich.console import Console
 
-        console = Console(record=True, width=140, quiet=True)
+        console = Console(record=True, width=140, file=io.StringIO())
         console.print(self)
-        return console.export_html(inline_styles=True)
+        return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
 
 
 def score(
