@@ -19,6 +19,8 @@ from stepward.types import Json, LabeledTrace, Spend, StepScores, Trace
 
 METHOD_NAMES = {"first": "pass@1 (one sample)", "oracle": "oracle (pass@n)", "majority": "majority vote"}
 REFERENCES = ("first", "oracle")
+MOST_BANDS = 8
+"""Curves in one figure above which interval bands are left to the table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,7 @@ def method_title(name: str) -> str:
 def selection_figure(title: str, curves: Sequence[CurvePoint], problems: int) -> page.Figure:
     """Accuracy against n, one curve a method."""
     names = list(dict.fromkeys(point.method.name for point in curves))
+    banded = len(names) <= MOST_BANDS
     drawn = []
     for name in names:
         points = [point for point in curves if point.method.name == name]
@@ -90,14 +93,15 @@ def selection_figure(title: str, curves: Sequence[CurvePoint], problems: int) ->
                 name=method_title(name),
                 xs=tuple(float(point.n) for point in points),
                 ys=tuple(point.interval.value for point in points),
-                lows=tuple(point.interval.low for point in points),
-                highs=tuple(point.interval.high for point in points),
+                lows=tuple(point.interval.low for point in points) if banded else (),
+                highs=tuple(point.interval.high for point in points) if banded else (),
                 style="reference" if name in REFERENCES else "dashed" if name == "majority" else "line",
             )
         )
     smallest = min(point.pool for point in curves)
+    intervals = "Bands: 95% over problems" if banded else "Intervals stand in the table: bands would hide each other"
     note = (
-        f"{problems} problems, pools of {smallest}. Bands: 95% over problems. Exact expectation over subsets for best, "
+        f"{problems} problems, pools of {smallest}. {intervals}. Exact expectation over subsets for best, "
         f"pass@1 and oracle; seeded subsets for votes. Points beyond n = {smallest // 2} share most of their samples."
     )
     return page.Figure(title=title, x_label="n", y_label="accuracy", curves=tuple(drawn), log_x=True, note=note)

@@ -95,8 +95,9 @@ class WriteReport:
             curves = findings.curves(stage)
             largest = max(point.n for point in curves)
             problems = self._problems(findings, stage)
+            told = f"{title}: " if len(self.selections) > 1 else ""
             rows += [
-                (method_title(p.method.name), f"{title}, n = {p.n}", problems, estimate(p.interval))
+                (method_title(p.method.name), f"{told}accuracy, n = {p.n}", problems, estimate(p.interval))
                 for p in curves
                 if p.n == largest
             ]
