@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 from stepward.errors import ConfigError
 from stepward.policies.wrappers import BatchedPolicy
@@ -24,15 +25,23 @@ class PolicyChoice:
     dtype: str = "float32"
     template: str = ""
     """How a problem becomes a prompt, such as "{problem}\\n"; empty for the model's own chat template."""
+    engine: Literal["transformers", "vllm"] = "transformers"
+    """What runs the model; vllm is for GPUs, and its samples are not independent of batching."""
 
     def load(self) -> PolicyEngine:
         """The policy; `ModelError` or `MissingExtraError` says what is missing."""
         from stepward.policies.chat import PromptFormat
-        from stepward.policies.transformers import TransformersPolicy
 
         template = self.template or ("{problem}\n" if self.path == "quickstart" else "")
         prompt = PromptFormat(mode="plain", template=template) if template else None
-        return TransformersPolicy.load(model_folder(self.path), dtype=self.dtype, prompt=prompt)
+        folder = model_folder(self.path)
+        if self.engine == "vllm":
+            from stepward.policies.vllm import VLLMPolicy
+
+            return VLLMPolicy.load(folder, dtype=self.dtype, prompt=prompt)
+        from stepward.policies.transformers import TransformersPolicy
+
+        return TransformersPolicy.load(folder, dtype=self.dtype, prompt=prompt)
 
 
 def model_folder(name: str) -> Path:
