@@ -34,7 +34,7 @@ from stepward.metrics.ranking import average_precision
 from stepward.types import LabeledTrace, StepScores
 
 Floats = NDArray[np.float64]
-SLOW_DRAWS = 400
+SLOW_DRAWS = 200
 """Bootstrap draws of figures that have no vectorised path."""
 
 

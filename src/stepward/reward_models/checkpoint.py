@@ -60,7 +60,7 @@ class Card:
     def from_json(cls, record: Mapping[str, Any]) -> Card:
         """The card that `record` describes; `KeyError`, `TypeError` or `ConfigError` where it describes none."""
         rest = {name: value for name, value in record.items() if name not in ("version", "format", "readout")}
-        readout = Readout(layers=tuple(record["readout"]["layers"]), pool=record["readout"]["pool"])
+        readout = Readout(**{**record["readout"], "layers": tuple(record["readout"]["layers"])})
         return cls(format=PRMFormat.from_json(record["format"]), readout=readout, **rest)
 
 
@@ -133,7 +133,7 @@ def load_checkpoint(folder: Path, *, backbone: Path | None = None) -> Checkpoint
     except ConfigError as error:
         raise ModelError(f"{folder / CARD} does not fit", got=str(error), mend="train or calibrate it again") from error
     if card.mode == "frozen":
-        opened.drop_above(max(card.readout.absolute(opened.layers)))
+        opened.drop_above(card.readout.deepest(opened.layers))
     if card.mode == "lora":
         opened.model = _adapted(opened.model, folder)
     head = load_head(folder / HEAD, width=card.readout.width(opened.width), hidden=card.head_hidden)

@@ -16,6 +16,7 @@ from torch import Tensor
 from stepward.errors import ConfigError
 from stepward.reward_models.backbone import Backbone
 from stepward.reward_models.encode import Encoded
+from stepward.reward_models.surprise import SURPRISES, surprises
 
 Pool = Literal["read", "mean", "both"]
 
@@ -28,18 +29,24 @@ class Readout:
     """Indexes into the hidden states: 0 the embedding, -1 the last (after its norm); several are concatenated."""
     pool: Pool = "read"
     """read: at the read position; mean: over the step's own tokens; both: concatenated."""
+    surprise: bool = False
+    """Also what the backbone, as a language model, thought of the step's tokens; see `surprise.py`."""
 
     def __post_init__(self) -> None:
-        if not self.layers:
+        if not self.layers and not self.surprise:
             raise ConfigError("a readout needs at least one layer", got=self.layers, mend="layers: [-1] is the last")
 
     def width(self, hidden: int) -> int:
         """Numbers per step, for a backbone of hidden size `hidden`."""
-        return hidden * len(self.layers) * (2 if self.pool == "both" else 1)
+        return hidden * len(self.layers) * (2 if self.pool == "both" else 1) + SURPRISES * self.surprise
 
     def absolute(self, layers: int) -> tuple[int, ...]:
         """The indexes of `layers`, counted from the embedding, for a backbone of `layers` layers."""
         return tuple(index % (layers + 1) for index in self.layers)
+
+    def deepest(self, layers: int) -> int:
+        """The last hidden state that is needed, counted from the embedding."""
+        return layers if self.surprise else max(self.absolute(layers))
 
     def check(self, layers: int) -> None:
         """Raise `ConfigError` unless a backbone of `layers` layers has every layer that is read."""
@@ -86,12 +93,15 @@ class TokenBatch:
 def step_states(backbone: Backbone, batch: TokenBatch, readout: Readout) -> Tensor:
     """What `readout` reads for each step of the batch: [R, width], in fp32."""
     indexes = readout.absolute(backbone.layers)
-    deep = indexes != (backbone.layers,)
+    deep = any(index != backbone.layers for index in indexes)
     out: Any = backbone.model(
         input_ids=batch.ids_BT, attention_mask=batch.mask_BT, use_cache=False, output_hidden_states=deep
     )
     layers = [out.last_hidden_state if index == backbone.layers else out.hidden_states[index] for index in indexes]
-    return torch.cat([pooled for hidden in layers for pooled in _pooled(hidden, batch, readout.pool)], dim=-1)
+    found = [pooled for hidden in layers for pooled in _pooled(hidden, batch, readout.pool)]
+    if readout.surprise:
+        found.append(surprises(backbone, batch, out.last_hidden_state))
+    return torch.cat(found, dim=-1)
 
 
 def _pooled(hidden_BTH: Tensor, batch: TokenBatch, pool: Pool) -> list[Tensor]:

@@ -35,6 +35,7 @@ class TinyBackbone:
         torch.manual_seed(self.seed)
         model = LlamaForCausalLM(
             LlamaConfig(
+                tie_word_embeddings=True,
                 vocab_size=len(tokenizer),
                 hidden_size=self.hidden,
                 intermediate_size=2 * self.hidden,

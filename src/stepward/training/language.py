@@ -57,17 +57,16 @@ def train_language_model(
     spec: LanguageSpec,
     out: Path,
     *,
-    start: Path | None = None,
     progress: Callable[[int, float], None] | None = None,
 ) -> Path:
     """Train on (prompt, completion) pairs and save model and tokenizer in folder `out`, which is returned.
 
-    `start` is a model of this kind to go on with, whose size and words then hold; `progress` gets the step and its loss.
+    `progress` gets the step and its loss.
     """
     torch.manual_seed(spec.seed)
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(start) if start else word_tokenizer(texts)
+    tokenizer = word_tokenizer(texts)
     pairs = [_encode(tokenizer, prompt, completion) for prompt, completion in texts]
-    model = LlamaForCausalLM.from_pretrained(start) if start else LlamaForCausalLM(_config(spec, len(tokenizer)))
+    model = LlamaForCausalLM(_config(spec, len(tokenizer)))
     optimizers = _optimizers(model, spec)
     schedules = [torch.optim.lr_scheduler.LambdaLR(each, partial(_rate, spec=spec)) for each in optimizers]
     batches = _batches(pairs, spec)

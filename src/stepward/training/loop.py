@@ -109,7 +109,7 @@ def _frozen(task: _Task) -> _Trained | None:
 
     started = time.perf_counter()
     encoded = [example.encoded for example in task.examples.examples]
-    task.backbone.drop_above(max(task.spec.readout.absolute(task.backbone.layers)))
+    task.backbone.drop_above(task.spec.readout.deepest(task.backbone.layers))
     store = FeatureStore(folder=task.out.parent / FEATURES)
     try:
         states = store.read(task.backbone, task.spec.readout, encoded, progress=tell)

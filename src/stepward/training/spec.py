@@ -107,6 +107,8 @@ class TrainSpec:
             raise ConfigError("held_out is a share of the problems, in [0, 1)", got=self.held_out)
         if self.precision != "float32" and self.mode != "frozen":
             raise ConfigError("only a frozen backbone is read in less than fp32", got=self.mode, mend="set float32")
+        if self.readout.surprise and self.mode != "frozen":
+            raise ConfigError("surprise is read from a frozen backbone only", got=self.mode, mend="set mode: frozen")
         if self.head_hidden < 0:
             raise ConfigError("head_hidden must be at least 0", got=self.head_hidden, mend="0 is a linear head")
 

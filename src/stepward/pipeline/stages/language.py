@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, replace
 
-from stepward.pipeline.stages.score import model_of
 from stepward.pipeline.workshop import Stopped, Workshop
 from stepward.training.language import LanguageSpec, train_language_model
 from stepward.types import Json, Spend
@@ -19,8 +18,6 @@ class TrainPolicy:
     source: str
     size: LanguageSpec = LanguageSpec()
     """Its seed is the recipe's."""
-    start: str = ""
-    """An earlier stage whose policy is taught further, or a model folder; empty begins from nothing."""
 
     def run(self, shop: Workshop) -> Json:
         """Train it. A stopped training starts over: it is minutes long."""
@@ -35,8 +32,7 @@ class TrainPolicy:
                 raise Stopped
 
         draft, folder = shop.folder("draft"), shop.folder("model")
-        start = model_of(shop, self.start) if self.start else None
-        train_language_model(texts, spec, draft, start=start, progress=show)
+        train_language_model(texts, spec, draft, progress=show)
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
         return {"texts": len(texts), "loss": sum(losses[-100:]) / len(losses[-100:])}

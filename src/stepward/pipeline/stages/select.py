@@ -37,7 +37,7 @@ class SelectAnswers:
     rows: tuple[ScoreRow, ...]
     ns: tuple[int, ...] = (1, 2, 4, 8, 16)
     votes: tuple[str, ...] = ()
-    """Names of rows, such as "prm/min", that also weigh a vote by log-odds."""
+    """Names of rows, such as "prm/min", whose scores also weigh a vote: the answer with the largest sum wins."""
     compare: tuple[tuple[str, str], ...] = ()
     """Pairs of method names whose difference at the largest n gets a paired interval."""
 
@@ -63,7 +63,7 @@ class SelectAnswers:
     def _methods(self) -> list[Method]:
         plain = [Method(kind="first"), Method(kind="oracle"), Method(kind="majority")]
         best = [Method(kind="best", score=row.name) for row in self.rows]
-        return plain + best + [Method(kind="log_odds", score=name) for name in self.votes]
+        return plain + best + [Method(kind="sum", score=name) for name in self.votes]
 
     def _pools(self, shop: Workshop) -> list[Pool]:
         labels = shop.labels(self.source)

@@ -1,0 +1,62 @@
+"""What a language model thought of each step while it was written: a slip is a token that it found unlikely.
+
+For step k with token log-probabilities l_t, at temperature 1: the least l_t, their mean, and over all steps so far the
+least and the sum (no lower than `LEAST_SUM`). The first two say where a slip is; the other two remember one, as a
+prefix label does. It reads best where the backbone is, or is close to, the policy that wrote the trace. It cannot see
+an error that the model itself believes in, and it takes a rare but right wording for a slip.
+
+Needs tied embeddings, since a backbone is loaded without its language-model head. Related: log-ratios of policy and
+reference as process rewards (arXiv 2412.01981), confidence as a step signal (arXiv 2502.13943).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from stepward.errors import ModelError
+from stepward.reward_models.backbone import Backbone
+
+if TYPE_CHECKING:
+    from stepward.reward_models.readout import TokenBatch
+
+SURPRISES = 4
+"""Numbers per step."""
+LEAST_SUM = -60.0
+AT_ONCE = 2048
+"""Tokens whose logits over the vocabulary are held at the same time."""
+
+
+def surprises(backbone: Backbone, batch: TokenBatch, hidden_BTH: Tensor) -> Tensor:
+    """[R, 4] in fp32. `ModelError` where the backbone has no tied embeddings to predict tokens with."""
+    logprobs = _logprobs(backbone, batch, hidden_BTH)
+    reads = len(batch.rows_R)
+    least_R = logprobs.new_zeros(reads).scatter_reduce(0, batch.own_reads, logprobs, "amin", include_self=False)
+    sum_R = logprobs.new_zeros(reads).index_add(0, batch.own_reads, logprobs)
+    mean_R = sum_R / torch.bincount(batch.own_reads, minlength=reads)
+    counts = torch.unique_consecutive(batch.rows_R, return_counts=True)[1].tolist()
+    least_so_far = torch.cat([own.cummin(0).values for own in torch.split(least_R, counts)])
+    sum_so_far = torch.cat([own.cumsum(0) for own in torch.split(sum_R, counts)]).clamp(min=LEAST_SUM)
+    return torch.stack([least_R, mean_R, least_so_far, sum_so_far], dim=-1)
+
+
+def _logprobs(backbone: Backbone, batch: TokenBatch, hidden_BTH: Tensor) -> Tensor:
+    """Natural log-probability of every token that belongs to a step, in the order of `batch.own_columns`."""
+    model: Any = backbone.model
+    if not model.config.tie_word_embeddings:
+        raise ModelError(
+            f"a readout with surprise needs a backbone with tied embeddings; {backbone.path} has none",
+            mend="read hidden layers instead: readout.surprise = false",
+        )
+    table_VH = model.get_input_embeddings().weight
+    before_NH = hidden_BTH[batch.own_rows, (batch.own_columns - 1).clamp(min=0)]
+    ids_N = batch.ids_BT[batch.own_rows, batch.own_columns]
+    found = []
+    for states, ids in zip(torch.split(before_NH, AT_ONCE), torch.split(ids_N, AT_ONCE), strict=True):
+        logits = (states @ table_VH.T).float()
+        if backbone.codec.format.added:
+            logits[:, backbone.codec.marker_id] = -torch.inf  # no word of the language that the model was taught
+        found.append(logits.log_softmax(-1).gather(-1, ids.unsqueeze(-1)).squeeze(-1))
+    return torch.cat(found)
