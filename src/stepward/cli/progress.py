@@ -53,7 +53,7 @@ def cost_text(spend: Spend) -> str:
     """What was spent, in a few words."""
     parts = [
         (spend.policy_tokens, "tokens written"),
-        (spend.prompt_tokens, "read"),
-        (spend.scorer_tokens, "scored"),
+        (spend.prompt_tokens, "tokens read"),
+        (spend.scorer_tokens, "tokens scored"),
     ]
     return ", ".join(f"{count:,} {what}" for count, what in parts if count)

@@ -23,7 +23,10 @@ def command(
     if json:
         print_json([{**asdict(run), "stages": list(run.stages)} for run in found])
         return
-    table = Table("run", "status", "begun", "stages", "headline", box=None, header_style="bold")
+    table = Table(box=None, header_style="bold", expand=True)
+    for column in ("run", "status", "begun", "stages"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("headline", no_wrap=True, overflow="ellipsis", ratio=1)
     for run in found:
-        table.add_row(run.name, run.status, run.created, str(len(run.stages)), run.headline)
+        table.add_row(run.name, run.status, run.created[:16].replace("T", " "), str(len(run.stages)), run.headline)
     Console().print(table if found else f"no runs in {folder}")
