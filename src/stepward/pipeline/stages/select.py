@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
 
 from stepward.codec import to_json
 from stepward.errors import ConfigError
@@ -68,9 +67,11 @@ class SelectAnswers:
     def _pools(self, shop: Workshop) -> list[Pool]:
         labels = shop.labels(self.source)
         scores = {row.name: (row, shop.load(row.what, StepScores, row.stage)) for row in self.rows}
-        decided = [key for key, labeled in labels.items() if labeled.verdict and labeled.verdict.correct is not None]
-        by_problem = groupby(sorted(decided, key=_problem_of(labels)), key=_problem_of(labels))
-        return [_pool(problem, list(keys), labels, scores) for problem, keys in by_problem]
+        by_problem: dict[str, list[str]] = {}
+        for key, labeled in labels.items():
+            if labeled.verdict is not None and labeled.verdict.correct is not None:
+                by_problem.setdefault(labeled.trace.problem_id, []).append(key)
+        return [_pool(problem, keys, labels, scores) for problem, keys in sorted(by_problem.items())]
 
 
 def _pool(
@@ -89,10 +90,6 @@ def _pool(
             for name, (row, found) in scores.items()
         },
     )
-
-
-def _problem_of(labels: dict[str, LabeledTrace]):  # type: ignore[no-untyped-def]
-    return lambda key: labels[key].trace.problem_id
 
 
 def _known(methods: dict[str, Method], name: str) -> Method:
