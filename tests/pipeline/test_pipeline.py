@@ -46,6 +46,14 @@ def test_a_run_makes_records_tables_models_and_a_report(finished: Path) -> None:
     assert "learning_rate" in recipe, "the resolved recipe holds defaults too"
 
 
+def test_equal_traces_of_a_chunk_are_paid_for_once(finished: Path) -> None:
+    ledger = [entry for _, entry in read_records(finished / "spend.jsonl") if entry["name"] == "calibration_scores"]  # type: ignore[index, call-overload]
+    stored = [record for _, record in read_records(finished / "calibration_scores" / "scores.jsonl")]
+    tokens = [record.get("spend", {}).get("scorer_tokens", 0) for record in stored]  # type: ignore[union-attr]
+    assert sum(tokens) == sum(entry["spend"]["scorer_tokens"] for entry in ledger)  # type: ignore[index, call-overload]
+    assert tokens.count(0) > 0, "the recipe's pools hold equal traces"
+
+
 def test_a_run_stopped_again_and_again_ends_with_the_same_tables(finished: Path, tmp_path: Path) -> None:
     recipe = Recipe.of(mini_recipe())
     folder, stops = tmp_path / "broken", 0

@@ -58,11 +58,8 @@ class Findings:
         traces = self.shop.load("traces", Trace, stage).values()
         labels = self.shop.load("labels", LabeledTrace, stage).values()
         scores = self.shop.load("scores", StepScores, stage).values()
-        return sum([*(t.spend for t in traces), *(x.spend for x in labels), *_paid_once(scores)], Spend())
-
-
-def _paid_once(scores: object) -> list[Spend]:
-    return [each.spend for each in cast("Sequence[StepScores]", scores)]
+        spends = [t.spend for t in traces] + [x.spend for x in labels] + [s.spend for s in scores]
+        return sum(spends, Spend())
 
 
 def estimate(interval: Interval) -> page.Estimate:

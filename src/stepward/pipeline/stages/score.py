@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stepward.errors import ConfigError
@@ -33,11 +33,15 @@ class ScoreTraces:
         pairs = {key: (problems[trace.problem_id], trace) for key, trace in shop.traces(self.source).items()}
 
         def score(part: Sequence[tuple[str, tuple[Problem, Trace]]]) -> list[tuple[str, StepScores, Spend]]:
-            """Equal traces are scored, and paid for, once."""
+            """Equal traces of a chunk are scored once, and the first of them bears the cost."""
             different = {trace.id: (problem, trace) for _, (problem, trace) in part}
             scores = dict(zip(different, engine.score_batch(list(different.values())), strict=True))
-            prices = {key: found.spend for key, found in scores.items()}
-            return [(key, scores[t.id], prices.pop(t.id, Spend())) for key, (_, t) in part]
+            unpaid = {key: found.spend for key, found in scores.items()}
+            prices = [unpaid.pop(trace.id, Spend()) for _, (_, trace) in part]
+            return [
+                (key, replace(scores[trace.id], spend=price), price)
+                for (key, (_, trace)), price in zip(part, prices, strict=True)
+            ]
 
         records = shop.work(pairs, Chunks(what="scores", size=self.chunk, unit="traces"), score)
         return {"traces": len(records), "scorer": engine.origin.maker, "revision": engine.origin.revision}
