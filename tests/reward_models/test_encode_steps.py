@@ -6,7 +6,7 @@ import pytest
 
 from stepward.errors import ModelError, ScoreError
 from stepward.reward_models.backbone import open_codec
-from stepward.reward_models.encode import StepCodec
+from stepward.reward_models.encoding.codec import StepCodec
 from stepward.reward_models.formats.stepward_default import STEPWARD_DEFAULT
 from stepward.types import Problem
 
@@ -86,10 +86,17 @@ def test_a_marker_that_is_not_one_token_is_refused(codec):
         StepCodec.of(codec.tokenizer, format, context=256)
 
 
+@pytest.mark.parametrize("changed", [{"marker": "zebra"}, {"output": "tokens", "answers": ("two", "zebra")}])
+def test_a_marker_or_an_answer_outside_the_vocabulary_is_refused(codec, changed):
+    format = replace(STEPWARD_DEFAULT, added=False, **changed)
+    with pytest.raises(ModelError, match=r"zebra.* cannot be written in this tokenizer"):
+        StepCodec.of(codec.tokenizer, format, context=256)
+
+
 def test_chat_formats_put_the_steps_into_the_assistants_turn(codec, problem, make_trace):
     turns = "{% for m in messages %}{{ m.role }} : {{ m.content }} .{% endfor %}"
     codec.tokenizer.chat_template = turns + "{% if add_generation_prompt %} answer{% endif %}"
-    format = replace(STEPWARD_DEFAULT, chat=True, system="is", prompt="{problem}")
+    format = replace(STEPWARD_DEFAULT, layout="chat", system="is", prompt="{problem}", generation_prompt=True)
     try:
         chat = StepCodec.of(codec.tokenizer, format, context=256).encode(problem, make_trace("five"))
     finally:

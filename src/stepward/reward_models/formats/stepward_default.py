@@ -8,4 +8,8 @@ from __future__ import annotations
 
 from stepward.reward_models.formats.record import PRMFormat
 
-STEPWARD_DEFAULT = PRMFormat(name="stepward")
+STEPWARD_DEFAULT = PRMFormat(
+    name="stepward",
+    summary="Stepward's own",
+    source="stepward.reward_models",
+)

@@ -1,0 +1,1 @@
+"""From problem and steps to token ids, and where scores are read."""
