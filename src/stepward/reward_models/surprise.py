@@ -29,21 +29,23 @@ AT_ONCE = 2048
 """Tokens whose logits over the vocabulary are held at the same time."""
 
 
-def surprises(backbone: Backbone, batch: TokenBatch, hidden_BTH: Tensor) -> Tensor:
-    """[R, 4] in fp32. `ModelError` where the backbone has no tied embeddings to predict tokens with."""
-    logprobs = _logprobs(backbone, batch, hidden_BTH)
-    reads = len(batch.rows_R)
-    least_R = logprobs.new_zeros(reads).scatter_reduce(0, batch.own_reads, logprobs, "amin", include_self=False)
-    sum_R = logprobs.new_zeros(reads).index_add(0, batch.own_reads, logprobs)
-    mean_R = sum_R / torch.bincount(batch.own_reads, minlength=reads)
-    counts = torch.unique_consecutive(batch.rows_R, return_counts=True)[1].tolist()
+def surprises(backbone: Backbone, batch: TokenBatch, hidden_AH: Tensor) -> Tensor:
+    """[R, 4] in fp32; `hidden_AH` holds one state for each place of the batch.
+
+    `ModelError` where the backbone has no tied embeddings to predict tokens with.
+    """
+    logprobs = _logprobs(backbone, batch, hidden_AH)
+    reads, counts = len(batch.reads_R), list(batch.counts)
+    least_R = logprobs.new_zeros(reads).scatter_reduce(0, batch.steps_N, logprobs, "amin", include_self=False)
+    sum_R = logprobs.new_zeros(reads).index_add(0, batch.steps_N, logprobs)
+    mean_R = sum_R / torch.bincount(batch.steps_N, minlength=reads)
     least_so_far = torch.cat([own.cummin(0).values for own in torch.split(least_R, counts)])
     sum_so_far = torch.cat([own.cumsum(0) for own in torch.split(sum_R, counts)]).clamp(min=LEAST_SUM)
     return torch.stack([least_R, mean_R, least_so_far, sum_so_far], dim=-1)
 
 
-def _logprobs(backbone: Backbone, batch: TokenBatch, hidden_BTH: Tensor) -> Tensor:
-    """Natural log-probability of every token that belongs to a step, in the order of `batch.own_columns`."""
+def _logprobs(backbone: Backbone, batch: TokenBatch, hidden_AH: Tensor) -> Tensor:
+    """Natural log-probability of every token that belongs to a step, in the order of `batch.own_N`."""
     model: Any = backbone.model
     if not model.config.tie_word_embeddings:
         raise ModelError(
@@ -51,12 +53,13 @@ def _logprobs(backbone: Backbone, batch: TokenBatch, hidden_BTH: Tensor) -> Tens
             mend="read hidden layers instead: readout.surprise = false",
         )
     table_VH = model.get_input_embeddings().weight
-    before_NH = hidden_BTH[batch.own_rows, (batch.own_columns - 1).clamp(min=0)]
-    ids_N = batch.ids_BT[batch.own_rows, batch.own_columns]
+    own, back = torch.unique(batch.own_N, return_inverse=True)  # a token that traces share is predicted once
+    before = torch.empty_like(own).scatter_(0, back, batch.before_N)
     found = []
-    for states, ids in zip(torch.split(before_NH, AT_ONCE), torch.split(ids_N, AT_ONCE), strict=True):
-        logits = (states @ table_VH.T).float()
+    for here, there in zip(torch.split(own, AT_ONCE), torch.split(before, AT_ONCE), strict=True):
+        logits = (hidden_AH[there] @ table_VH.T).float()
         if backbone.codec.format.added:
             logits[:, backbone.codec.marker_id] = -torch.inf  # no word of the language that the model was taught
-        found.append(logits.log_softmax(-1).gather(-1, ids.unsqueeze(-1)).squeeze(-1))
-    return torch.cat(found)
+        ids = batch.ids_BT.flatten()[here].unsqueeze(-1)
+        found.append(logits.log_softmax(-1).gather(-1, ids).squeeze(-1))
+    return torch.cat(found)[back]
