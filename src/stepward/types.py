@@ -23,6 +23,7 @@ Finish = Literal["stop", "length", "error"]
 Target = Literal["validity", "prefix", "value", "progress"]
 Source = Literal["human", "rollout", "outcome", "checker", "judge", "consensus", "tree", "converted"]
 Convention = Literal["probability", "logit", "log_ratio", "margin"]
+Sees = Literal["prefix", "trace"]
 Outcome = Literal["equal", "different", "unparsable", "undecided"]
 
 
@@ -264,6 +265,8 @@ class StepScores:
     convention: Convention = "probability"
     target: Target = "prefix"
     """What the scorer was trained to say."""
+    sees: Sees = "prefix"
+    """What a step's score depends on: the steps up to it, or the whole trace (a bidirectional reader)."""
     scorer: Origin = UNKNOWN
     spend: Spend = Spend()
 
@@ -276,6 +279,16 @@ class StepScores:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def check_online(self) -> StepScores:
+        """These scores, if they hold for an unfinished trace; `ScoreError` where later steps would change them."""
+        if self.sees == "trace":
+            raise ScoreError(
+                f"scores by {self.scorer.maker} depend on the steps that follow, so they say nothing of a prefix",
+                got=self.sees,
+                mend="take a causal model, or an encoder trained on prefixes",
+            )
+        return self
 
     def check(self, trace: Trace) -> StepScores:
         """These scores, if there is exactly one for each step of `trace`; `ScoreError` otherwise."""

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
 from stepward.reward_models.backbone import Backbone
 from stepward.reward_models.checkpoint import Card, Checkpoint
@@ -81,3 +85,60 @@ def pairs(problem: Problem) -> list[tuple[Problem, Trace]]:
         (other, trace_of()),
         (other, trace_of("one .", " the answer is 3 9 9 .")),
     ]
+
+
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+SPECIAL = ["<|im_start|>", "<|im_end|>", "<extra_0>", "[PRM]", "<extra>", "<+>", "<->", "<pad>", "<s>"]
+MARKS = [" ки", "+", " +", "-", " -", "Y", " Y", "\n", "\n\n", " \n\n", " \n\n\n\n"]
+SMALL = {
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 512,
+    "initializer_range": 0.3,
+    "bos_token_id": None,
+    "eos_token_id": None,
+    "pad_token_id": None,
+}
+
+
+def public_tokenizer():
+    """A word tokenizer that knows the markers and special tokens of public reward models, with ChatML."""
+    split = pre_tokenizers.Split(Regex(r" ?[а-я]+| ?\n+| ?[A-Za-z]+| ?\d| ?[^\sA-Za-z\d]"), "removed", invert=True)
+    further = "system user assistant Question Answer Step Let Math Consistency Current"
+    words = f"{WORDS} {further}".split()
+    pieces = ["<unk>", *MARKS, *words, *(" " + word for word in words), " :", ":", " '", "'", ",", " ,", "s", " s"]
+    vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
+    core = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    core.pre_tokenizer, core.decoder = split, decoders.Fuse()
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=core, unk_token="<unk>", pad_token="<pad>", additional_special_tokens=SPECIAL[:-2]
+    )
+    tokenizer.chat_template = CHATML
+    return tokenizer
+
+
+@pytest.fixture
+def make_public(tmp_path: Path):
+    """Writes a tiny random checkpoint of an architecture, with further tensors and other lines in its config."""
+
+    def make(kind: str, *, extra=None, drop=(), says=None, name="public", seed=3, **config) -> Path:
+        tokenizer, folder = public_tokenizer(), tmp_path / name
+        torch.manual_seed(seed)
+        architecture = getattr(transformers, kind)
+        settings = architecture.config_class(**SMALL | {"vocab_size": len(tokenizer)} | config)
+        architecture(settings).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        file = folder / "model.safetensors"
+        kept = {key: tensor for key, tensor in load_file(file).items() if not key.startswith(tuple(drop))}
+        save_file(kept | (extra or {}), file, metadata={"format": "pt"})
+        record = json.loads((folder / "config.json").read_text()) | (says or {})
+        (folder / "config.json").write_text(json.dumps(record))
+        return folder
+
+    return make

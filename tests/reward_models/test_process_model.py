@@ -87,13 +87,16 @@ def test_a_trace_without_steps_costs_nothing(checkpoint, problem, make_trace):
     assert model.score_batch([]) == []
 
 
-def test_spend_counts_real_tokens_and_not_padding(checkpoint, pairs):
+def test_spend_counts_each_shared_token_once_and_no_padding(checkpoint, pairs):
     model = ProcessRewardModel.load(checkpoint)
+    seen: set[tuple[int, ...]] = set()
     for pair, own in zip(pairs, model.score_batch(pairs), strict=True):
-        tokens = len(model.codec.encode(*pair)) if len(pair[1]) else 0
-        assert own.spend.scorer_tokens == tokens
-        assert own.spend.scorer_calls == (1 if tokens else 0)
-        assert own.spend.flops == 2.0 * model.reader.backbone.parameters * tokens
+        ids = model.codec.encode(*pair).ids if len(pair[1]) else ()
+        fresh = {ids[: end + 1] for end in range(len(ids))} - seen
+        seen |= fresh
+        assert own.spend.scorer_tokens == len(fresh)
+        assert own.spend.scorer_calls == (1 if fresh else 0)
+        assert own.spend.flops == 2.0 * model.reader.backbone.parameters * len(fresh)
 
 
 def test_a_checkpoints_calibrator_is_applied_and_raw_scores_stay_available(checkpoint, pairs):

@@ -19,12 +19,16 @@ import torch
 from torch import nn
 
 from stepward.errors import ModelError
-from stepward.reward_models.encode import StepCodec
+from stepward.reward_models.encoding.codec import StepCodec
 from stepward.reward_models.formats.record import PRMFormat
+from stepward.reward_models.public.stored import pickles
+from stepward.reward_models.public.trust import trusted_code
+from stepward.reward_models.unembedding import Unembedding, open_unembedding
 
 Precision = Literal["float32", "bfloat16"]
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
+UNREAD = ("pooler.",)
+"""Starts of names of weights that an encoder's hidden states do not pass through."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -40,6 +44,14 @@ class Backbone:
     """Size of one hidden state."""
     layers: int
     precision: Precision = "float32"
+    causal: bool = True
+    """A state depends on nothing after its own token. False for bidirectional encoders."""
+
+    @functools.cached_property
+    def unembedding(self) -> Unembedding:
+        """What the language model's head makes of states, loaded on first use; `ModelError` where there is none."""
+        with torch.inference_mode(False):  # first used while scoring, it may be trained through later
+            return open_unembedding(self.path, self.model)
 
     @functools.cached_property
     def parameters(self) -> int:
@@ -53,16 +65,25 @@ class Backbone:
         return next(self.model.parameters()).device
 
     @classmethod
-    def open(cls, folder: Path, format: PRMFormat, *, precision: Precision = "float32") -> Backbone:
+    def open(
+        cls, folder: Path, format: PRMFormat, *, precision: Precision = "float32", trust_remote_code: str = ""
+    ) -> Backbone:
         """The backbone in `folder` (config.json, safetensors, tokenizer), ready to read `format`.
 
-        A language-model head is dropped. Raises `ModelError` where the folder is none, holds pickled weights, or
-        lacks weights that the architecture needs.
+        A language-model head is dropped, and of a model that also sees images everything but the text part. Code that
+        comes with a checkpoint is not run unless `trust_remote_code` names its "repository@revision"; see `trust.py`.
+        Raises `ModelError` where the folder is none, holds pickled weights, or lacks weights that it needs.
         """
-        codec = open_codec(folder, format)
-        model: Any = _load(folder)
+        codec = open_codec(folder, format, trust_remote_code=trust_remote_code)
+        return cls.of(_load(folder, trust_remote_code), codec, folder, precision=precision)
+
+    @classmethod
+    def of(cls, loaded: nn.Module, codec: StepCodec, folder: Path, *, precision: Precision = "float32") -> Backbone:
+        """The backbone around a transformer that was loaded in fp32 from `folder`."""
+        model: Any = getattr(loaded, "language_model", loaded)
         _place_marker(model, codec)
         return cls(
+            causal=_is_causal(model),
             model=model.to(PRECISIONS[precision]),
             codec=codec,
             path=folder,
@@ -82,16 +103,34 @@ class Backbone:
             self.model.layers = stack[: deepest + 1]
 
 
-def open_codec(folder: Path, format: PRMFormat) -> StepCodec:
+def open_codec(folder: Path, format: PRMFormat, *, trust_remote_code: str = "") -> StepCodec:
     """What turns traces into ids for the model in `folder`, which is not loaded; `ModelError` as `Backbone.open`."""
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoConfig
 
     check_folder(folder)
-    with quiet(), _understood(folder):
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        config: Any = AutoConfig.from_pretrained(folder, local_files_only=True)
+    code = trusted_code(folder, trust_remote_code)
+    with quiet(), understood(folder):
+        tokenizer = open_tokenizer(folder, code=code)
+        config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=code)
+    return codec_for(tokenizer, config, format)
+
+
+def open_tokenizer(folder: Path, *, code: bool = False) -> Any:
+    """The tokenizer in `folder`, exactly as its tokenizer.json says where it has one.
+
+    transformers rebuilds the tokenizers of some model types from their vocabulary alone, with rules of its own.
+    """
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    opener: Any = PreTrainedTokenizerFast if (folder / "tokenizer.json").is_file() and not code else AutoTokenizer
+    return opener.from_pretrained(folder, local_files_only=True, **({"trust_remote_code": True} if code else {}))
+
+
+def codec_for(tokenizer: Any, config: Any, format: PRMFormat) -> StepCodec:
+    """The codec of a loaded tokenizer for a model of configuration `config`."""
     is_new = format.added and tokenizer.add_tokens([format.marker], special_tokens=True) > 0
-    context = int(getattr(config, "max_position_embeddings", 1 << 30))
+    text: Any = config.get_text_config()
+    context = int(getattr(text, "max_position_embeddings", 1 << 30))
     return replace(StepCodec.of(tokenizer, format, context=context), marker_is_new=is_new)
 
 
@@ -105,11 +144,10 @@ def check_folder(folder: Path) -> None:
         )
     if any(folder.glob("*.safetensors")):
         return
-    pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
-    if pickles:
+    if pickles(folder):
         raise ModelError(
             f"{folder} holds pickled weights, which can run code when they are loaded",
-            got=pickles,
+            got=pickles(folder),
             mend="convert them: load in a place you trust, then save_pretrained(safe_serialization=True)",
         )
     raise ModelError(f"{folder} holds no *.safetensors weights", mend="copy the weights beside config.json")
@@ -136,18 +174,33 @@ def _hash_of(stamps: tuple[tuple[str, int, int], ...]) -> str:
     return digest.hexdigest()[:24]
 
 
-def _load(folder: Path) -> nn.Module:
+def _load(folder: Path, trust_remote_code: str) -> nn.Module:
     from transformers import AutoModel
 
-    with quiet(), _understood(folder):
+    code = trusted_code(folder, trust_remote_code)
+    with quiet(), understood(folder):
         model, report = AutoModel.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
+            folder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=code,
+            key_mapping={r"^pretrained_model\.": ""},  # what TRL's model with a value head puts before every name
+            output_loading_info=True,
         )
-    missing = sorted(report["missing_keys"])
+    missing = sorted(name for name in report["missing_keys"] if not name.startswith(UNREAD))
     if missing:
         raise ModelError(f"{folder} lacks weights that its config.json asks for", got=missing[:8], mend="copy them")
     loaded: nn.Module = model.eval()
     return loaded
+
+
+@torch.no_grad()
+def _is_causal(model: Any) -> bool:
+    """Whether the first states stay as they are when only the last token changes: measured, not looked up by name."""
+    device = next(model.parameters()).device
+    found = model(input_ids=torch.tensor([[0, 1, 2, 3], [0, 1, 2, 4]], device=device)).last_hidden_state[:, :-1]
+    return bool((found[0] - found[1]).abs().max() <= 1e-5 * found.abs().max())
 
 
 def _place_marker(model: Any, codec: StepCodec) -> None:
@@ -164,7 +217,7 @@ def _place_marker(model: Any, codec: StepCodec) -> None:
 
 
 @contextmanager
-def _understood(folder: Path) -> Iterator[None]:
+def understood(folder: Path) -> Iterator[None]:
     """What transformers says of a folder that it cannot read, as `ModelError`."""
     try:
         yield

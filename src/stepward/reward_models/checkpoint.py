@@ -25,10 +25,11 @@ from stepward.reward_models.formats.record import PRMFormat
 from stepward.reward_models.heads import ScoreHead, load_head, save_head
 from stepward.reward_models.readout import LAST, Readout
 from stepward.storage.files import make_folder, write_atomic
-from stepward.types import Json, content_key
+from stepward.types import Json, Sees, Target, content_key
 
 Kind = Literal["prm", "orm"]
-Mode = Literal["frozen", "lora", "full"]
+Mode = Literal["frozen", "lora", "full", "public"]
+"""public: a published checkpoint, which has no card on disk."""
 CARD, HEAD, ADAPTER = "stepward.json", "head.safetensors", "adapter_model.safetensors"
 VERSION = 1
 
@@ -47,10 +48,19 @@ class Card:
     head_hidden: int = 0
     precision: Precision = "float32"
     """Of the backbone. In bfloat16 scores move in the third digit with the batch they were computed in."""
+    second: Target | None = None
+    """What the second output of the head says of a step, where there is one."""
+    sees: Sees = "prefix"
+    """For a bidirectional backbone: whether it was taught on prefixes or on whole traces."""
     training: Mapping[str, Json] = field(default_factory=dict)
     """Settings, data and held-out figures of the training run."""
     calibrator: Mapping[str, Json] | None = None
     """Turns raw probabilities into calibrated ones; a record of `stepward.calibrate`."""
+
+    @property
+    def outputs(self) -> int:
+        """Outputs of the head."""
+        return 1 if self.second is None else 2
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that `from_json` reads back."""
@@ -136,7 +146,8 @@ def load_checkpoint(folder: Path, *, backbone: Path | None = None) -> Checkpoint
         opened.drop_above(card.readout.deepest(opened.layers))
     if card.mode == "lora":
         opened.model = _adapted(opened.model, folder)
-    head = load_head(folder / HEAD, width=card.readout.width(opened.width), hidden=card.head_hidden)
+    width = card.readout.width(opened.width)
+    head = load_head(folder / HEAD, width=width, hidden=card.head_hidden, outputs=card.outputs)
     _check_finite(opened, source)
     return Checkpoint(card=card, backbone=opened, head=head, revision=checkpoint_revision(folder, card))
 

@@ -1,7 +1,7 @@
-"""A head turns what is read for a step into one logit: linear, or two layers. It works in fp32 whatever the backbone.
+"""A head turns what is read for a step into logits: linear, or two layers, one output for each thing it says.
 
-Half precision moves logits with the batch size and flips first errors near one half, so a head never runs in it. A
-linear head starts at zero: every score is one half until something was learned.
+It works in fp32 whatever the backbone: half precision moves logits with the batch size and flips first errors near one
+half. A linear head starts at zero: every score is one half until something was learned.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from stepward.storage.files import write_atomic
 
 
 class ScoreHead(nn.Module):
-    """[R, width] -> [R] logits. `hidden` 0 is linear, otherwise the width of the layer between."""
+    """[R, width] -> [R, outputs] logits. `hidden` 0 is linear, otherwise the width of the layer between."""
 
-    def __init__(self, width: int, hidden: int = 0) -> None:
+    def __init__(self, width: int, hidden: int = 0, outputs: int = 1) -> None:
         super().__init__()
-        self.width, self.hidden = width, hidden
+        self.width, self.hidden, self.outputs = width, hidden, outputs
         self.inner = nn.Linear(width, hidden) if hidden else None
-        self.out = nn.Linear(hidden or width, 1)
+        self.out = nn.Linear(hidden or width, outputs)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
     def forward(self, states: Tensor) -> Tensor:
-        """One logit per row of `states`."""
+        """One row of logits per row of `states`."""
         found = states.float()
         if self.inner is not None:
             found = nn.functional.gelu(self.inner(found))
-        logits: Tensor = self.out(found).squeeze(-1)
+        logits: Tensor = self.out(found)
         return logits
 
     @property
@@ -58,7 +58,7 @@ def save_head(head: ScoreHead, file: Path) -> None:
     write_atomic(file, save({name: tensor.contiguous() for name, tensor in head.state_dict().items()}))
 
 
-def load_head(file: Path, *, width: int, hidden: int) -> ScoreHead:
+def load_head(file: Path, *, width: int, hidden: int, outputs: int = 1) -> ScoreHead:
     """The head in `file`; `ModelError` where it is missing, of another shape, or not finite."""
     if not file.is_file():
         raise ModelError(f"{file} is missing", mend="a checkpoint's scores come from its head: copy it beside the rest")
@@ -66,7 +66,7 @@ def load_head(file: Path, *, width: int, hidden: int) -> ScoreHead:
         weights = load_file(file)
     except SafetensorError as error:
         raise ModelError(f"{file} is no safetensors file", got=str(error), mend="save the checkpoint again") from error
-    head = ScoreHead(width, hidden)
+    head = ScoreHead(width, hidden, outputs)
     expected = {name: tuple(tensor.shape) for name, tensor in head.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     if found != expected:

@@ -60,6 +60,9 @@ class PerPrefix:
         return replace(self.outcome.origin, maker="scorer:orm-per-prefix")
 
     def score_batch(self, pairs: Sequence[tuple[Problem, Trace]]) -> list[StepScores]:
-        """One record per pair, in order: the outcome score of every prefix."""
+        """One record per pair, in order: the outcome score of every prefix.
+
+        Raises `ScoreError` for a model whose scores depend on later steps, else as `ProcessRewardModel.score_batch`.
+        """
         scores = self.outcome.steps.score_batch(pairs)
-        return [replace(own, target="value", scorer=self.origin) for own in scores]
+        return [replace(own.check_online(), target="value", scorer=self.origin) for own in scores]

@@ -85,7 +85,7 @@ class MeteredScorer:
 
 @dataclass(eq=False, kw_only=True)
 class CachedScorer:
-    """Remembers scores by model revision, format and content of problem and trace; a hit costs nothing.
+    """Remembers scores by model revision, format and content of problem (its domain too) and trace; a hit is free.
 
     Equal requests that are under way share one call. An error is not remembered. Live state: belongs to one event
     loop.
@@ -105,6 +105,7 @@ class CachedScorer:
             self.origin.revision,
             dict(self.origin.settings),
             problem.text,
+            problem.domain,
             trace.text,
             [step.end for step in trace.steps],
         )

@@ -1,0 +1,1 @@
+"""Published checkpoints, opened natively: heads, adapters, two-model and two-pass scorers."""
