@@ -21,7 +21,7 @@ from stepward.training.examples import OutcomeExamples
 from stepward.training.features import FeatureStore
 from stepward.training.frozen import fit_head
 from stepward.training.loop import train
-from stepward.training.losses import balanced, normalised
+from stepward.training.losses import balanced
 from stepward.training.objectives.bce import BinaryCrossEntropy
 from stepward.training.objectives.binomial import BinomialLikelihood
 from stepward.training.objectives.contract import StepTargets
@@ -157,7 +157,7 @@ def test_the_gradient_does_not_depend_on_how_a_batch_is_cut(tiny_backbone, examp
     gradients = []
     for tokens in (20, 200, 100_000):
         run = run_of(tiny_backbone, example_set, tmp_path, forward_tokens=tokens)
-        loss = run._gradients(normalised(example_set.examples, "trace"))
+        loss = run._gradients(run._units)
         flat = torch.cat([p.grad.flatten() for p in run.backbone.model.parameters() if p.grad is not None])
         gradients.append((loss, flat))
     for loss, flat in gradients[1:]:
@@ -202,11 +202,13 @@ def test_a_frozen_head_is_the_ridge_logistic_regression_of_its_features(tiny_bac
     states = FeatureStore(folder=tmp_path).read(backbone, Readout(), [e.encoded for e in example_set.examples])
     spec = TrainSpec(mode="frozen", head_fit=HeadFit(penalties=(0.01,), folds=3, iterations=500))
     fitted = fit_head(states, example_set.examples, spec)
-    y = StepTargets.of(example_set.examples).targets_R.numpy()
+    y = StepTargets.of(example_set.examples).targets_S.numpy()
     z = ((states - states.mean(0)) / states.std(0, unbiased=False)).numpy()
     rival = LogisticRegression(C=1 / (0.01 * len(y)), tol=1e-8, max_iter=5000).fit(z, y)
     with torch.no_grad():
-        assert torch.allclose(fitted.head(states), torch.tensor(rival.decision_function(z)).float(), atol=2e-2)
+        assert torch.allclose(
+            fitted.head(states).squeeze(1), torch.tensor(rival.decision_function(z)).float(), atol=2e-2
+        )
 
 
 def test_the_penalty_is_the_one_that_holds_up_on_other_problems(tiny_backbone, example_set, tmp_path):
@@ -232,7 +234,7 @@ def test_scores_keep_the_base_rate_when_classes_were_weighed(tiny_backbone, exam
         train(example_set, strong, backbone=tiny_backbone, out=out)
         (scores,) = {round(v, 2) for v in _scores(out, example_set)} or {0.0}
         means.append(scores)
-    rate = StepTargets.of(example_set.examples).targets_R.mean().item()
+    rate = StepTargets.of(example_set.examples).targets_S.mean().item()
     assert means[0] == pytest.approx(rate, abs=0.03) and means[2] == pytest.approx(rate, abs=0.03)
     assert means[1] < rate - 0.2
 

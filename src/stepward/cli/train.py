@@ -1,4 +1,4 @@
-"""`stepward train`: a PRM from step labels, or an ORM from verdicts."""
+"""`stepward train`: a PRM from step labels, an ORM from verdicts, or both in one model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ def command(
     backbone: Annotated[str, typer.Option(help="A model folder, smollm2 or quickstart.")] = "smollm2",
     kind: Annotated[str, typer.Option(help="prm or orm.")] = "prm",
     mode: Annotated[str, typer.Option(help="frozen (a head on cached features), lora, or full.")] = "frozen",
+    objective: Annotated[str, typer.Option(help="bce, binomial, mse, pqm, bradley_terry, noisy, ...")] = "bce",
     view: Annotated[str, typer.Option(help="hard or soft labels.")] = "hard",
+    after_error: Annotated[str, typer.Option(help="keep or drop labels after the first error.")] = "keep",
+    neutral: Annotated[
+        str, typer.Option(help="Rating 0 of PRM800K: as_read, good, bad, ignore or a number.")
+    ] = "as_read",
+    outcome_at: Annotated[str, typer.Option(help="Where an ORM learns: last, every or token.")] = "last",
+    heads: Annotated[str, typer.Option(help="one, or two: labels and verdicts.")] = "one",
     format: Annotated[str, typer.Option(help="Format of the labels file.")] = "native",
     seed: Annotated[int, typer.Option(help="Fixes order and splits.")] = 0,
     set: Annotated[list[str] | None, typer.Option(help="Any other setting: stages.model.descent.epochs=3.")] = None,
@@ -32,7 +39,12 @@ def command(
         "backbone": backbone,
         "kind": kind,
         "mode": mode,
+        "objective": objective,
         "view": view,
+        "after_error": after_error,
+        "neutral": float(neutral) if neutral[:1].isdigit() else neutral,
+        "outcome_at": outcome_at,
+        "heads": heads,
     }
     stages = {"labels": data_stage(labels, format), "model": model}
     run, results = Verb(name="train", stages=stages, seed=seed, overrides=set or [], to=to).run()

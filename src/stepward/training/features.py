@@ -19,9 +19,9 @@ from torch import Tensor
 
 from stepward.errors import ModelError
 from stepward.reward_models.backbone import Backbone
-from stepward.reward_models.encode import Encoded
-from stepward.reward_models.reader import length_batches
-from stepward.reward_models.readout import Readout, TokenBatch, step_states
+from stepward.reward_models.encoding.codec import Encoded
+from stepward.reward_models.reader import token_batches
+from stepward.reward_models.readout import Readout, step_states
 from stepward.storage.files import make_folder, write_atomic
 from stepward.training.watch import Progress
 from stepward.types import Json, content_key
@@ -36,7 +36,7 @@ class FeatureStore:
     folder: Path
     dtype: Literal["float16", "float32"] = "float32"
     batch_tokens: int = 8192
-    """Most padded tokens of one forward pass."""
+    """Most distinct, or padded, tokens of one forward pass."""
     shard_tokens: int = 65_536
     """Tokens whose features go into one file."""
 
@@ -70,7 +70,7 @@ class FeatureStore:
 
     def _shards(self, missing: Mapping[str, Encoded]) -> Iterator[dict[str, Encoded]]:
         shard: dict[str, Encoded] = {}
-        for key, item in sorted(missing.items(), key=lambda pair: len(pair[1])):
+        for key, item in sorted(missing.items(), key=lambda pair: pair[1].ids):  # what shares a beginning, together
             shard[key] = item
             if sum(map(len, shard.values())) >= self.shard_tokens:
                 yield shard
@@ -83,9 +83,8 @@ class FeatureStore:
         keys, items = list(shard), list(shard.values())
         found: dict[str, Tensor] = {}
         backbone.model.eval()
-        for indexes in length_batches([len(item) for item in items], self.batch_tokens):
-            batch = [items[index] for index in indexes]
-            states = step_states(backbone, TokenBatch.of(batch, backbone.device), readout)
+        for indexes, tokens in token_batches(backbone, items, self.batch_tokens):
+            states = step_states(backbone, tokens, readout)
             kept = states.cpu().to(KINDS[self.dtype])
             if not bool(kept.isfinite().all()):
                 raise ModelError(
@@ -93,8 +92,8 @@ class FeatureStore:
                     got=float(states.abs().max()),
                     mend="store them as float32, or check the backbone",
                 )
-            counts = [len(item.read_positions) for item in batch]
-            found.update(zip((keys[index] for index in indexes), torch.split(kept, counts), strict=True))
+            own = torch.split(kept, list(tokens.counts))
+            found.update(zip((keys[index] for index in indexes), own, strict=True))
         return found
 
 

@@ -27,17 +27,21 @@ from stepward.training.watch import Progress
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Features and targets of read positions that count."""
+    """Features and targets of slots that count: row s of `states` is what slot s reads."""
 
     states: Tensor
     targets: StepTargets
     fold: Tensor
+    outputs: int = 1
+    """Of the head."""
 
     def where(self, chosen: Tensor) -> Rows:
         """The rows that `chosen`, a mask, names."""
-        targets = self.targets
-        kept = StepTargets(targets.targets_R[chosen], targets.weights_R[chosen], targets.trials_R[chosen])
-        return Rows(self.states[chosen], kept, self.fold[chosen])
+        return Rows(self.states[chosen], self.targets.where(chosen), self.fold[chosen], self.outputs)
+
+    def logits(self, outputs_SC: Tensor) -> Tensor:
+        """Each slot's own output, [S], its offset added."""
+        return outputs_SC.gather(1, self.targets.outputs_S.unsqueeze(1)).squeeze(1) + self.targets.offsets_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +67,18 @@ def fit_head(
     return Fitted(_fit(rows, penalty, spec), penalty, losses[penalty])
 
 
+def fit_head_at(states_RW: Tensor, examples: Sequence[Example], spec: TrainSpec, penalty: float) -> ScoreHead:
+    """The head for the features of `examples` at a penalty that was chosen before."""
+    return _fit(_rows(states_RW, examples, spec), penalty, spec)
+
+
 def _rows(states: Tensor, examples: Sequence[Example], spec: TrainSpec) -> Rows:
     dealt = folds(examples, count=spec.head_fit.folds, seed=spec.seed)
-    fold = [own for own, example in zip(dealt, examples, strict=True) for _ in example.targets]
-    rows = Rows(states, StepTargets.of(normalised(examples, spec.normalisation)), torch.tensor(fold))
-    return rows.where(rows.targets.weights_R > 0)
+    fold = [own for own, example in zip(dealt, examples, strict=True) for _ in example.slots]
+    targets = StepTargets.of(normalised(examples, spec.normalisation))
+    outputs = 1 + max((slot.output for example in examples for slot in example.slots), default=0)
+    rows = Rows(states[targets.reads_S], targets, torch.tensor(fold), outputs)
+    return rows.where(targets.weights_S > 0)
 
 
 def _held_out_loss(rows: Rows, penalty: float, spec: TrainSpec) -> float:
@@ -78,9 +89,9 @@ def _held_out_loss(rows: Rows, penalty: float, spec: TrainSpec) -> float:
         if bool(out.any()) and not bool(out.all()):
             head, held = _fit(rows.where(~out), penalty, spec), rows.where(out)
             with torch.no_grad():
-                losses = spec.objective.losses(head(held.states), held.targets)
-            total += float((losses * held.targets.weights_R).sum())
-            weight += float(held.targets.weights_R.sum())
+                losses = spec.objective.losses(held.logits(head(held.states)), held.targets)
+            total += float((losses * held.targets.weights_S).sum())
+            weight += float(held.targets.weights_S.sum())
     return total / weight if weight else math.inf
 
 
@@ -88,9 +99,9 @@ def _fit(rows: Rows, penalty: float, spec: TrainSpec) -> ScoreHead:
     mean, scale = rows.states.mean(dim=0), rows.states.std(dim=0, unbiased=False)
     scale = torch.where(scale > 1e-6 * (1.0 + mean.abs()), scale, torch.ones_like(scale))
     standard = (rows.states - mean) / scale
-    weights = rows.targets.weights_R / rows.targets.weights_R.sum()
+    weights = rows.targets.weights_S / rows.targets.weights_S.sum()
     torch.manual_seed(spec.seed)
-    head = ScoreHead(rows.states.shape[1], spec.head_hidden)
+    head = ScoreHead(rows.states.shape[1], spec.head_hidden, rows.outputs)
     matrices = [parameter for parameter in head.parameters() if parameter.ndim > 1]
     optimizer = torch.optim.LBFGS(
         head.parameters(), max_iter=spec.head_fit.iterations, history_size=20, line_search_fn="strong_wolfe"
@@ -98,7 +109,7 @@ def _fit(rows: Rows, penalty: float, spec: TrainSpec) -> ScoreHead:
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = (spec.objective.losses(head(standard), rows.targets) * weights).sum()
+        loss = (spec.objective.losses(rows.logits(head(standard)), rows.targets) * weights).sum()
         loss = loss + 0.5 * penalty * torch.stack([matrix.square().sum() for matrix in matrices]).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss

@@ -22,15 +22,20 @@ Normalisation = Literal["token", "trace"]
 
 def normalised(examples: Sequence[Example], normalisation: Normalisation) -> list[Example]:
     """`examples` with weights that sum to 1 over all of them; a trace without weight counts for nothing."""
-    own = [sum(example.weights) for example in examples]
+    own = [sum(slot.weight for slot in example.slots) for example in examples]
     whole, counted = sum(own), sum(1 for weight in own if weight > 0)
     if not whole:
         return list(examples)
     divisors = [whole if normalisation == "token" else counted * weight for weight in own]
     return [
-        replace(example, weights=tuple(weight / divisor if divisor else 0.0 for weight in example.weights))
+        replace(example, slots=tuple(replace(slot, weight=slot.weight / divisor) for slot in example.slots if divisor))
         for example, divisor in zip(examples, divisors, strict=True)
     ]
+
+
+def weightless(example: Example) -> Example:
+    """`example` with slots that weigh nothing."""
+    return replace(example, slots=tuple(replace(slot, weight=0.0) for slot in example.slots))
 
 
 def balanced(examples: Sequence[Example], *, most: float = 5.0) -> BinaryCrossEntropy:
@@ -38,9 +43,9 @@ def balanced(examples: Sequence[Example], *, most: float = 5.0) -> BinaryCrossEn
 
     Raises `LabelError` where one class does not occur.
     """
-    slots = [slot for example in examples for slot in zip(example.targets, example.weights, strict=True)]
-    good = sum(target * weight for target, weight in slots)
-    bad = sum((1.0 - target) * weight for target, weight in slots)
+    slots = [slot for example in examples for slot in example.slots]
+    good = sum(slot.target * slot.weight for slot in slots)
+    bad = sum((1.0 - slot.target) * slot.weight for slot in slots)
     if not (good > 0 and bad > 0):
         raise LabelError("class balance needs good and bad steps", got={"good": good, "bad": bad})
     return BinaryCrossEntropy(bad_weight=min(most, good / bad))

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass, replace
+from typing import Literal
 
 from stepward.errors import ConfigError
 from stepward.reward_models.backbone import Precision
 from stepward.reward_models.checkpoint import Kind, Mode
+from stepward.reward_models.formats.record import PRMFormat
+from stepward.reward_models.heads import ScoreHead
+from stepward.reward_models.log_ratio import pass_through
 from stepward.reward_models.readout import LAST, Readout
+from stepward.training.examples import ExampleSet
 from stepward.training.losses import Normalisation
 from stepward.training.objectives.bce import CROSS_ENTROPY
-from stepward.training.objectives.contract import Objective
-from stepward.types import Json
+from stepward.training.objectives.contract import Objective, StepTargets
+from stepward.training.order import Pack
+from stepward.types import Json, Sees, Target
+
+Start = Literal["zero", "fitted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +66,19 @@ class Descent:
     """Share of all steps in which the rate rises."""
     clip: float = 1.0
     """Largest norm of the gradient of all weights together."""
+    pack: Pack = "tree"
+    """tree: tokens that traces of a problem share are computed once; chain: packed without sharing; rows: padded. A
+    backbone that reads no packed row exactly gets rows."""
     batch_tokens: int = 4096
-    """Tokens of one optimizer step."""
-    forward_tokens: int = 8192
-    """Most padded tokens of one forward pass; a batch is cut into as many passes as it needs."""
+    """Tokens of the traces of one optimizer step, however they are packed."""
+    forward_tokens: int = 4096
+    """Most tokens of one forward pass, distinct or padded; a batch is cut into as many passes as it needs."""
+    precision: Precision = "float32"
+    """bfloat16: the backbone's products in half precision (autocast). Weights, moments, head and loss stay fp32."""
+    recompute: bool = False
+    """Keep no activations inside layers but compute them again: less memory, about a third more time."""
+    shard: bool = False
+    """Under a launcher: weights, gradients and moments spread over the processes (FSDP) and not copied to each."""
     evaluate_every: int = 50
     """Steps between looks at the held-out problems."""
     patience: int = 4
@@ -90,6 +107,9 @@ class TrainSpec:
     readout: Readout = LAST
     head_hidden: int = 0
     """0 is a linear head, otherwise the width of its inner layer."""
+    start: Start = "zero"
+    """Of the head, for lora and full. fitted: first the head that suits the untrained backbone, as mode frozen fits it,
+    then everything together, which bends a good backbone less (arXiv 2202.10054)."""
     correct_prior: bool = True
     """Give the objective's class weight back after training, so scores keep the data's base rate."""
     held_out: float = 0.1
@@ -97,6 +117,8 @@ class TrainSpec:
     precision: Precision = "float32"
     """Of a frozen backbone, in training and in scoring: bfloat16 is about three times as fast on a CPU with AMX, and
     its scores move in the third digit with the batch. The head is always fp32."""
+    sees: Sees = "prefix"
+    """For a bidirectional backbone: taught on each step's prefix alone, or on whole traces; see `prefixes.py`."""
     head_fit: HeadFit = HeadFit()
     adapter: Adapter = Adapter()
     descent: Descent = Descent()
@@ -107,10 +129,46 @@ class TrainSpec:
             raise ConfigError("held_out is a share of the problems, in [0, 1)", got=self.held_out)
         if self.precision != "float32" and self.mode != "frozen":
             raise ConfigError("only a frozen backbone is read in less than fp32", got=self.mode, mend="set float32")
+        if self.readout.likelihood != "none" and (self.mode == "frozen" or self.head_hidden):
+            raise ConfigError(
+                "log-ratios are trained in the mode lora or full, and have no head",
+                got=(self.mode, self.head_hidden),
+                mend="set mode: lora; a frozen model's log-ratio with itself is 0",
+            )
         if self.readout.surprise and self.mode != "frozen":
             raise ConfigError("surprise is read from a frozen backbone only", got=self.mode, mend="set mode: frozen")
+        if self.start == "fitted" and (self.mode == "frozen" or self.readout.likelihood != "none"):
+            raise ConfigError(
+                "a fitted start is for the heads of modes lora and full",
+                got=(self.mode, self.readout.likelihood),
+                mend="start: zero",
+            )
         if self.head_hidden < 0:
             raise ConfigError("head_hidden must be at least 0", got=self.head_hidden, mend="0 is a linear head")
+
+    def check(self, examples: ExampleSet) -> None:
+        """Raise `LabelError` or `ConfigError` where `examples` do not hold what this training needs."""
+        self.objective.check(StepTargets.of(examples.examples))
+        if examples.reads == "tokens" and (self.readout.pool != "read" or self.readout.likelihood != "none"):
+            raise ConfigError(
+                "a target at every token needs a readout at the token itself",
+                got=(self.readout.pool, self.readout.likelihood),
+                mend="set readout.pool: read, or outcome_at: every",
+            )
+        if examples.second is not None and self.readout.likelihood != "none":
+            raise ConfigError("a log-ratio has one output", got=examples.second, mend="train two models, or heads: one")
+
+    def scored(self, format: PRMFormat, target: Target) -> PRMFormat:
+        """`format` with what scores of the trained model mean."""
+        if self.readout.likelihood != "none":
+            return replace(format, target=target, output="log_ratio", convention="log_ratio")
+        return replace(format, target=target, convention=self.objective.convention)
+
+    def head(self, width: int, outputs: int = 1) -> ScoreHead:
+        """An untrained head for a backbone of hidden size `width`."""
+        if self.readout.likelihood != "none":
+            return pass_through()
+        return ScoreHead(self.readout.width(width), self.head_hidden, outputs)
 
     def to_json(self) -> dict[str, Json]:
         """Plain data, with the objective's name."""

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from stepward.errors import ConfigError, ModelError
 from stepward.storage.files import make_folder, write_atomic
+from stepward.training.sharding import like, whole
 
 RANDOM = "random"
 
@@ -39,16 +40,25 @@ class Place:
 
 
 def write_state(
-    file: Path, place: Place, weights: Mapping[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer
+    file: Path,
+    place: Place,
+    weights: Mapping[str, torch.nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    *,
+    write: bool = True,
 ) -> None:
-    """Save everything; a crash while writing leaves the state before."""
+    """Save everything; a crash while writing leaves the state before.
+
+    Spread weights are gathered, so every process must come here; only the one with `write` does so.
+    """
     tensors = {f"weight.{name}": weight.detach() for name, weight in weights.items()}
     for name, weight in weights.items():
         tensors |= {f"moment.{kind}.{name}": value for kind, value in optimizer.state.get(weight, {}).items()}
     tensors[RANDOM] = torch.get_rng_state()
-    make_folder(file.parent)
-    content = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomic(file, save(content, metadata={"place": json.dumps(asdict(place))}))
+    content = {name: whole(tensor).cpu().contiguous() for name, tensor in tensors.items()}
+    if write:
+        make_folder(file.parent)
+        write_atomic(file, save(content, metadata={"place": json.dumps(asdict(place))}))
 
 
 @torch.no_grad()
@@ -74,17 +84,19 @@ def read_state(
             mend="train into a new folder, or delete the old state",
         )
     for name, weight in weights.items():
-        weight.copy_(tensors[f"weight.{name}"])
+        weight.copy_(like(tensors[f"weight.{name}"], weight))
         kinds = [full.split(".", 2)[1] for full in tensors if full.startswith("moment.") and full.endswith(f".{name}")]
         optimizer.state[weight] = {kind: _moment(tensors[f"moment.{kind}.{name}"], weight) for kind in kinds}
     torch.set_rng_state(tensors[RANDOM])
     return place
 
 
-def write_weights(file: Path, weights: Mapping[str, torch.nn.Parameter]) -> None:
-    """Keep the weights alone."""
-    make_folder(file.parent)
-    write_atomic(file, save({name: weight.detach().cpu().contiguous() for name, weight in weights.items()}))
+def write_weights(file: Path, weights: Mapping[str, torch.nn.Parameter], *, write: bool = True) -> None:
+    """Keep the weights alone; as `write_state`."""
+    content = {name: whole(weight.detach()).cpu().contiguous() for name, weight in weights.items()}
+    if write:
+        make_folder(file.parent)
+        write_atomic(file, save(content))
 
 
 @torch.no_grad()
@@ -92,9 +104,9 @@ def read_weights(file: Path, weights: Mapping[str, torch.nn.Parameter]) -> None:
     """Put kept weights back."""
     with safe_open(file, framework="pt") as opened:
         for name, weight in weights.items():
-            weight.copy_(opened.get_tensor(name))
+            weight.copy_(like(opened.get_tensor(name), weight))
 
 
 def _moment(value: Tensor, weight: Tensor) -> Tensor:
     """The step count stays where the optimizer keeps it, the moments go to the weight's device."""
-    return value.clone() if value.ndim == 0 else value.to(weight.device)
+    return value.clone() if value.ndim == 0 else like(value, weight)

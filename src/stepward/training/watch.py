@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from stepward.training.trackers.opening import check_trackers
+
 Progress: TypeAlias = Callable[[Mapping[str, float]], None]
 
 
@@ -25,6 +27,11 @@ class Watch:
     """Gets named numbers: step, steps, loss, held_out_loss, feature_tokens and the like."""
     stop: Callable[[], bool] = _never
     """Asked between steps; True saves and ends."""
+    track: tuple[str, ...] = ()
+    """Names of trackers that get every step's numbers, beside metrics.jsonl: tensorboard, wandb, trackio, mlflow."""
+
+    def __post_init__(self) -> None:
+        check_trackers(self.track)
 
 
 SILENT = Watch()

@@ -1,87 +1,117 @@
-"""Trains a PRM on the step labels of a source, or an ORM on its verdicts."""
+"""Trains a PRM on the step labels of a source, an ORM on its verdicts, or a model that says two things of a step."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
 from stepward.config import build
+from stepward.errors import ConfigError
 from stepward.pipeline.parts import model_folder
 from stepward.pipeline.workshop import Stopped, Workshop
 from stepward.reward_models.backbone import Precision, open_codec
 from stepward.reward_models.checkpoint import Kind, Mode
-from stepward.reward_models.encode import StepCodec
 from stepward.reward_models.formats.stepward_default import STEPWARD_DEFAULT
 from stepward.reward_models.readout import Readout
-from stepward.training.examples import ExampleSet, OutcomeExamples, StepExamples
+from stepward.training.intake import Pair
 from stepward.training.loop import train
+from stepward.training.losses import Normalisation
 from stepward.training.objectives.contract import Objective
-from stepward.training.spec import Adapter, Descent, HeadFit, TrainSpec
+from stepward.training.spec import Adapter, Descent, HeadFit, Start, TrainSpec
+from stepward.training.teaching import Labellings, Teaching
+from stepward.training.trackers.opening import check_trackers
 from stepward.training.watch import Watch
-from stepward.types import Json, LabeledTrace, Problem, Spend
+from stepward.types import Json, Sees, Spend
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainModel:
+class TrainModel(Teaching):
     """A reward model on `backbone`, from the labels of `source`, in this stage's folder `model`."""
 
     source: str
+    second: str = ""
+    """For two heads: the stage with the second labelling; the verdicts of `source` where empty."""
+    agree_with: str = ""
+    """A stage with other labels of the same traces: a label counts where they call the step the same."""
     backbone: str
     """A model folder, or one of the short names quickstart and smollm2."""
     kind: Kind = "prm"
     mode: Mode = "full"
-    view: Literal["hard", "soft"] = "hard"
-    """How a PRM reads its labels."""
-    after_error: Literal["keep", "drop"] = "keep"
-    outcome_at: Literal["last", "every"] = "last"
-    """Where an ORM is taught the outcome."""
     precision: Precision = "float32"
     """Of the backbone's weights; bfloat16 is faster where the machine has it, and moves scores with the batch."""
     objective: Json = "bce"
+    normalisation: Normalisation = "token"
+    """token: every label counts alike; trace: every trace does, as list-wise objectives are published."""
     head_hidden: int = 0
+    start: Start = "zero"
+    """fitted: the head is fitted to the untrained backbone before everything is trained together (lora, full)."""
+    sees: Sees = "prefix"
+    """For a bidirectional backbone: taught on each step's prefix alone, or on whole traces."""
     held_out: float = 0.1
     readout: Readout = Readout()
     head_fit: HeadFit = HeadFit()
     adapter: Adapter = Adapter()
     descent: Descent = Descent()
+    track: tuple[str, ...] = ()
+    """Trackers that get every step's numbers: tensorboard, wandb, trackio, mlflow. It changes no result."""
 
     def __post_init__(self) -> None:
-        build("objective", self.objective, "objective")
+        super().__post_init__()
+        check_trackers(self.track)
+        self._objective()
+        if self.second and self.heads == "one":
+            raise ConfigError("a second labelling teaches a second head", got=self.second, mend="set heads: two")
 
     def run(self, shop: Workshop) -> Json:
         """Train, or go on training."""
         backbone = model_folder(self.backbone)
-        problems, labels = shop.problems(self.source), shop.labels(self.source).values()
-        examples = self._examples(
-            open_codec(backbone, STEPWARD_DEFAULT), [(problems[x.trace.problem_id], x) for x in labels]
+        labels = Labellings(
+            first=_pairs(shop, self.source),
+            second=_pairs(shop, self.second) if self.second else (),
+            agree_with=_pairs(shop, self.agree_with) if self.agree_with else (),
         )
+        made = self.examples(self.kind, open_codec(backbone, STEPWARD_DEFAULT), labels)
+        examples, objective = self.fitted(made, self._objective())
         shop.progress.begin(shop.stage, 0, "steps")
-        watch = Watch(progress=lambda report: _show(shop, report), stop=shop.stopping)
-        result = train(examples, self._spec(shop.seed), backbone=backbone, out=shop.folder("model"), watch=watch)
+        watch = Watch(progress=lambda report: _show(shop, report), stop=shop.stopping, track=self.track)
+        result = train(
+            examples, self._spec(objective, shop.seed), backbone=backbone, out=shop.folder("model"), watch=watch
+        )
         if not result.finished:
             raise Stopped
-        return {"examples": len(examples.examples), "excluded": dict(examples.excluded), "figures": result.figures}
+        return {
+            "examples": len(examples.examples),
+            "excluded": dict(examples.excluded),
+            "notes": dict(examples.notes),
+            "figures": result.figures,
+        }
 
-    def _examples(self, codec: StepCodec, pairs: Sequence[tuple[Problem, LabeledTrace]]) -> ExampleSet:
-        if self.kind == "orm":
-            return OutcomeExamples(at=self.outcome_at).build(codec, pairs)
-        return StepExamples(view=self.view, after_error=self.after_error).build(codec, pairs)
+    def _objective(self) -> Objective:
+        return cast("Objective", build("objective", self.objective, "objective"))
 
-    def _spec(self, seed: int) -> TrainSpec:
+    def _spec(self, objective: Objective, seed: int) -> TrainSpec:
         return TrainSpec(
             kind=self.kind,
             mode=self.mode,
             precision=self.precision,
-            objective=cast("Objective", build("objective", self.objective, "objective")),
+            objective=objective,
+            normalisation=self.normalisation,
             head_hidden=self.head_hidden,
+            start=self.start,
             held_out=self.held_out,
+            sees=self.sees,
             readout=self.readout,
             head_fit=self.head_fit,
             adapter=self.adapter,
             descent=self.descent,
             seed=seed,
         )
+
+
+def _pairs(shop: Workshop, stage: str) -> list[Pair]:
+    problems = shop.problems(stage)
+    return [(problems[labeled.trace.problem_id], labeled) for labeled in shop.labels(stage).values()]
 
 
 def _show(shop: Workshop, report: Mapping[str, float]) -> None:

@@ -15,29 +15,24 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from stepward.errors import LabelError
-from stepward.training.objectives.contract import StepTargets
+from stepward.training.objectives.contract import Pointwise, StepTargets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BinomialLikelihood:
+class BinomialLikelihood(Pointwise):
     """Needs labels with counts."""
 
-    def losses(self, logits_R: Tensor, targets: StepTargets) -> Tensor:
-        """One loss per position, [R], in nats."""
-        successes = targets.targets_R * targets.trials_R
-        failures = targets.trials_R - successes
-        return -(successes * logsigmoid(logits_R) + failures * logsigmoid(-logits_R))
+    def losses(self, logits_S: Tensor, targets: StepTargets) -> Tensor:
+        """One loss per slot, [S], in nats."""
+        successes = targets.targets_S * targets.trials_S
+        failures = targets.trials_S - successes
+        return -(successes * logsigmoid(logits_S) + failures * logsigmoid(-logits_S))
 
     def check(self, targets: StepTargets) -> None:
-        """Raise `LabelError` where a position that counts has no trials, or its target is not k / n."""
-        counted = targets.weights_R > 0
-        if bool((targets.trials_R[counted] < 1).any()):
+        """Raise `LabelError` where a slot that counts has no trials, or its target is not k / n."""
+        counted = targets.weights_S > 0
+        if bool((targets.trials_S[counted] < 1).any()):
             raise LabelError("a binomial likelihood needs k of n at every label", mend="use objective bce, or rollouts")
-        successes = (targets.targets_R * targets.trials_R)[counted]
+        successes = (targets.targets_S * targets.trials_S)[counted]
         if bool(((successes - successes.round()).abs() > 1e-3).any()):
             raise LabelError("targets are not k of n", mend="build the examples with the soft view and raw counts")
-
-    @property
-    def logit_shift(self) -> float:
-        """0: nothing was reweighed."""
-        return 0.0

@@ -12,21 +12,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from stepward.training.objectives.contract import StepTargets
+from stepward.training.objectives.contract import Pointwise, StepTargets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SquaredError:
+class SquaredError(Pointwise):
     """Any target in [0, 1] will do."""
 
-    def losses(self, logits_R: Tensor, targets: StepTargets) -> Tensor:
-        """One loss per position, [R]."""
-        return (logits_R.sigmoid() - targets.targets_R).square()
-
-    def check(self, targets: StepTargets) -> None:
-        """Any target in [0, 1] will do."""
-
-    @property
-    def logit_shift(self) -> float:
-        """0: nothing was reweighed."""
-        return 0.0
+    def losses(self, logits_S: Tensor, targets: StepTargets) -> Tensor:
+        """One loss per slot, [S]."""
+        return (logits_S.sigmoid() - targets.targets_S).square()
