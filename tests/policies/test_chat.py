@@ -57,6 +57,25 @@ def test_a_prefix_gets_no_space_from_tokenizers_that_open_with_one() -> None:
     assert encode_prefix(Characters(spaced=True), "") == ()
 
 
+def test_a_raw_prompt_is_the_text_itself_with_no_token_added() -> None:
+    prompt = PromptFormat(mode="raw", template="{problem}")
+    problem = Problem(id="p", text="<user>a{problem}")
+    assert prompt.text(Characters("yes"), problem) == "<user>a{problem}"
+    assert prompt.encode(Characters("yes"), problem) == tuple(
+        Characters().encode(problem.text, add_special_tokens=False)
+    )
+
+
+def test_a_prefix_survives_a_tokenizer_that_swallows_it_together_with_the_anchor() -> None:
+    class Words(Characters):
+        """Knows whole words alone."""
+
+        def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+            return [{"five": 5}.get(word, 0) for word in text.split()]
+
+    assert encode_prefix(Words(), "five") == (5,)
+
+
 def test_a_model_without_template_is_asked_plainly() -> None:
     assert chat_or_plain(Characters()).mode == "plain"
     assert chat_or_plain(Characters("yes")).mode == "chat"
@@ -71,7 +90,13 @@ def test_an_image_is_refused_and_not_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"mode": "other"}, {"template": "no slot"}, {"mode": "plain", "system": "be brief"}]
+    "fields",
+    [
+        {"mode": "other"},
+        {"template": "no slot"},
+        {"mode": "plain", "system": "be brief"},
+        {"mode": "raw", "system": "x"},
+    ],
 )
 def test_a_format_that_cannot_be_meant_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):

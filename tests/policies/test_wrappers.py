@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stepward.budget import Meter
-from stepward.errors import ConfigError
+from stepward.errors import ConfigError, ModelError
 from stepward.policies.fake import Faults, ScriptedPolicy
 from stepward.policies.wrappers import BatchedPolicy, CachedPolicy, MeteredPolicy, RetryingPolicy
 from stepward.protocols import Policy
@@ -29,6 +29,28 @@ def ask(n: int = 1, **fields: Any) -> SampleRequest:
 
 def texts(made: Sequence[Completion]) -> list[str]:
     return [completion.text for completion in made]
+
+
+def test_a_request_that_the_engine_refuses_is_refused_alone() -> None:
+    sizes = []
+
+    class Small:
+        origin = ORIGIN
+
+        def sample_batch(self, requests: Sequence[SampleRequest]) -> list[tuple[Completion, ...]]:
+            sizes.append(len(requests))
+            if any(len(request.prefix) > 3 for request in requests):
+                raise ModelError("too long")
+            return [(Completion(text=request.prefix),) for request in requests]
+
+    async def all_at_once() -> list[Any]:
+        policy = BatchedPolicy(engine=Small())
+        asked = (policy.sample(ask(prefix=prefix)) for prefix in ("a", "b", "c", "long", "d"))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    made = asyncio.run(all_at_once())
+    assert [isinstance(each, ModelError) for each in made] == [False, False, False, True, False]
+    assert texts(made[4]) == ["d"] and sizes == [5, 2, 3, 1, 2, 1, 1]
 
 
 def test_requests_of_concurrent_tasks_go_to_the_engine_together() -> None:

@@ -1,8 +1,8 @@
 """Problem and prefix -> the token ids that a policy continues.
 
-Two ways to ask. `chat` renders the tokenizer's chat template with the assistant's turn opened; `plain`
-puts the problem into a format string. Either way the prefix of a solution follows as raw text, and the
-ids are
+Three ways to ask. `chat` renders the tokenizer's chat template with the assistant's turn opened; `plain`
+puts the problem into a format string; `raw` takes a text whose control tokens stand in it already and adds
+none. In each the prefix of a solution follows as raw text, and the ids are
 
     ids(prompt) + ids(prefix)
 
@@ -47,20 +47,20 @@ class Tokenizer(Protocol):
 class PromptFormat:
     """How a problem becomes a prompt."""
 
-    mode: Literal["chat", "plain"] = "plain"
+    mode: Literal["chat", "plain", "raw"] = "plain"
     system: str | None = None
     """The system message of chat mode; None leaves the choice to the model's template."""
     template: str = "{problem}\n"
-    """The user's message in chat mode, the whole prompt in plain mode. Other braces are kept as they are."""
+    """The user's message in chat mode, the whole prompt otherwise. Other braces are kept as they are."""
 
     def __post_init__(self) -> None:
-        if self.mode not in ("chat", "plain"):
-            raise ConfigError("a prompt's mode is 'chat' or 'plain'", got=self.mode)
+        if self.mode not in ("chat", "plain", "raw"):
+            raise ConfigError("a prompt's mode is 'chat', 'plain' or 'raw'", got=self.mode)
         if SLOT not in self.template:
             raise ConfigError(f"a prompt's template needs {SLOT}", got=self.template)
-        if self.system is not None and self.mode == "plain":
+        if self.system is not None and self.mode != "chat":
             raise ConfigError(
-                "plain prompts have no system message", got=self.system, mend="write it into the template"
+                f"{self.mode} prompts have no system message", got=self.system, mend="write it into the template"
             )
 
     def text(self, tokenizer: Tokenizer, problem: Problem) -> str:
@@ -68,7 +68,7 @@ class PromptFormat:
         if any(part.kind != "text" for part in problem.parts):
             raise ModelError(f"problem {problem.id!r} has parts that this policy cannot read", got="an image")
         filled = self.template.replace(SLOT, problem.text)
-        if self.mode == "plain":
+        if self.mode != "chat":
             return filled
         if not tokenizer.chat_template:
             raise ModelError("this model's tokenizer has no chat template", mend="use PromptFormat(mode='plain')")
@@ -97,6 +97,6 @@ def encode_prefix(tokenizer: Tokenizer, prefix: str) -> tuple[int, ...]:
         return ()
     anchor = tokenizer.encode(ANCHOR, add_special_tokens=False)
     behind = tokenizer.encode(ANCHOR + prefix, add_special_tokens=False)
-    if anchor and behind[: len(anchor)] == anchor:
+    if 0 < len(anchor) < len(behind) and behind[: len(anchor)] == anchor:
         return tuple(behind[len(anchor) :])
     return tuple(tokenizer.encode(prefix, add_special_tokens=False))

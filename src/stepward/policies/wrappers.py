@@ -18,22 +18,22 @@ from typing import Any, cast
 
 from stepward.batching import Batcher
 from stepward.budget import Meter
-from stepward.errors import ConfigError
+from stepward.errors import ConfigError, StepwardError
 from stepward.protocols import Policy, PolicyEngine
 from stepward.types import Completion, Json, Origin, SampleRequest, Spend, content_key
 
 
 @dataclass(eq=False, kw_only=True)
 class BatchedPolicy:
-    """An engine as a policy: requests of concurrent problems go to it together."""
+    """An engine as a policy: requests of concurrent problems go to it together. A refused one is refused alone."""
 
     engine: PolicyEngine
     max_batch: int = 4096
     """Requests, not samples, in one call of the engine."""
-    _batcher: Batcher[SampleRequest, tuple[Completion, ...]] = field(init=False)
+    _batcher: Batcher[SampleRequest, tuple[Completion, ...] | StepwardError] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._batcher = Batcher(run=self.engine.sample_batch, max_batch=self.max_batch)
+        self._batcher = Batcher(run=self._run, max_batch=self.max_batch)
 
     @property
     def origin(self) -> Origin:
@@ -42,7 +42,18 @@ class BatchedPolicy:
 
     async def sample(self, request: SampleRequest) -> tuple[Completion, ...]:
         """`request.n` completions, computed together with whatever else is waiting."""
-        return await self._batcher.submit(request)
+        made = await self._batcher.submit(request)
+        if isinstance(made, StepwardError):
+            raise made
+        return made
+
+    def _run(self, requests: Sequence[SampleRequest]) -> Sequence[tuple[Completion, ...] | StepwardError]:
+        """A batch that the engine refuses is halved until what it refuses stands alone."""
+        try:
+            return self.engine.sample_batch(requests)
+        except StepwardError as error:
+            half = len(requests) // 2
+            return [*self._run(requests[:half]), *self._run(requests[half:])] if half else [error]
 
 
 @dataclass(frozen=True, kw_only=True)
