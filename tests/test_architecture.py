@@ -18,7 +18,7 @@ LAYERS: dict[str, int] = {
     **dict.fromkeys(("types", "protocols", "errors"), 0),
     **dict.fromkeys(("tree", "registry", "config", "budget", "batching", "storage", "codec"), 1),
     **dict.fromkeys(("spelling", "yaml_text"), 1),
-    **dict.fromkeys(("segment", "metrics", "credit", "reduce", "calibrate", "world"), 2),
+    **dict.fromkeys(("segment", "metrics", "credit", "reduce", "calibrate", "combine", "world"), 2),
     **dict.fromkeys(("policies", "datasets", "verifiers", "reward_models", "labelers", "search", "agents"), 3),
     **dict.fromkeys(("training", "rl", "flywheel", "evaluation"), 4),
     **dict.fromkeys(("distributed", "reports"), 5),

@@ -115,8 +115,9 @@ def test_fits_refuse_what_cannot_teach(name: str) -> None:
         fit([0.2, 0.4], [1, 1])
     with pytest.raises(ScoreError, match="score 1 is not a finite number"):
         fit([0.2, math.nan], [0, 1])
-    with pytest.raises(ScoreError, match="no probability"):
-        fit([0.2, 1.2], [0, 1])
+    if name != "logistic":
+        with pytest.raises(ScoreError, match="no probability"):
+            fit([0.2, 1.2], [0, 1])
     with pytest.raises(LabelError, match="2 scores"):
         fit([0.2, 0.4], [0, 1, 1])
     with pytest.raises(LabelError, match="0 or 1"):

@@ -6,6 +6,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SAYS = {
+    "combine_scores.py": "tau = 0.35: 255 of 300 answered, 8.3% of the problems wrong",
     "new_labeler.py": "[1.0, 0.0, None]",
     "new_search.py": "17 after 2 traces",
     "new_segmenter.py": "2 'Done.\\n'",

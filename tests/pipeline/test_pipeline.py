@@ -117,5 +117,5 @@ def test_calibrating_on_the_training_problems_is_refused(tmp_path: Path) -> None
         "labels": "truth",
         "trained_on": "truth",
     }
-    with pytest.raises(ConfigError, match="shares problems with 'truth'"):
+    with pytest.raises(ConfigError, match="problems also taught the model in"):
         run_recipe(Recipe.of(mapping | {"stages": stages}), tmp_path / "run")

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from stepward.combine.gates import GatedOut
 from stepward.errors import ModelError, StepwardError, TraceError
 from stepward.protocols import AnswerReader, Resources, Segmenter, TraceScorer
 from stepward.reduce import Reduced
@@ -73,23 +74,36 @@ class Scores:
 
 
 async def score_all(problem: Problem, traces: Sequence[Trace], scorer: TraceScorer) -> Scores:
-    """Score every usable trace at once. A trace over the model's limit is left unscored; other errors are raised."""
+    """Score every usable trace at once. A trace that a gate refuses, or over the model's limit, is left unscored.
+
+    Other errors are raised.
+    """
     found = await asyncio.gather(*(_score(problem, trace, scorer) for trace in traces))
     return Scores(
         values=tuple(score.value if isinstance(score, TraceScore) else None for score in found),
-        spend=total(score.spend for score in found if isinstance(score, TraceScore)),
-        notes=tuple(f"draw {i}: {score}" for i, score in enumerate(found) if isinstance(score, str)),
+        spend=total(score.spend for score in found),
+        notes=tuple(f"draw {i}: {score.reason}" for i, score in enumerate(found) if isinstance(score, Unscored)),
     )
 
 
-async def _score(problem: Problem, trace: Trace, scorer: TraceScorer) -> TraceScore | str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unscored:
+    """Why a trace has no score, and what finding out cost."""
+
+    reason: str
+    spend: Spend = Spend()
+
+
+async def _score(problem: Problem, trace: Trace, scorer: TraceScorer) -> TraceScore | Unscored:
     """The score, or why there is none."""
     if not usable(trace):
-        return unusable_reason(trace)
+        return Unscored(reason=unusable_reason(trace))
     try:
         return await scorer.score_trace(problem, trace)
+    except GatedOut as refusal:
+        return Unscored(reason=str(refusal), spend=refusal.spend)
     except (ModelError, TraceError) as error:
-        return f"not scored: {error}"
+        return Unscored(reason=f"not scored: {error}")
 
 
 def unusable_reason(trace: Trace) -> str:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from stepward.errors import ConfigError
 from stepward.pipeline.workshop import Chunks, Workshop
-from stepward.reward_models.process import ProcessRewardModel
-from stepward.types import Json, Problem, Spend, StepScores, Trace
+from stepward.protocols import StepScorerEngine
+from stepward.reward_models.formats.library import get_format
+from stepward.reward_models.public.load import Opening, open_scorer
+from stepward.reward_models.several.experts import ExpertsRewardModel
+from stepward.reward_models.several.uncertain import UncertainRewardModel
+from stepward.types import Json, Origin, Problem, Spend, StepScores, Trace
+
+Read = Literal["own", "middle", "low", "experts"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +26,14 @@ class ScoreTraces:
     source: str
     model: str
     """A stage that made a model, or a model folder."""
+    read: Read = "own"
+    """Which heads: the model's own, the middle or the low end of an ensemble or quantiles, or experts by domain."""
+    format: str = ""
+    """Name or file of a published model's format, where its folder does not tell."""
+    base: str = ""
+    """For a published adapter: folder of the model that it changes."""
+    reference: str = ""
+    """For an implicit model: folder of the model that it started from."""
     chunk: int = 256
     """Traces scored together."""
 
@@ -28,7 +43,8 @@ class ScoreTraces:
 
     def run(self, shop: Workshop) -> Json:
         """Score what is not scored yet."""
-        engine = ProcessRewardModel.load(model_of(shop, self.model))
+        folder = model_of(shop, self.model)
+        engine = open_scorer(folder, self._opening()) if self.read == "own" else _engine(folder, self.read)
         problems = shop.problems(self.source)
         pairs = {key: (problems[trace.problem_id], trace) for key, trace in shop.traces(self.source).items()}
 
@@ -45,6 +61,33 @@ class ScoreTraces:
 
         records = shop.work(pairs, Chunks(what="scores", size=self.chunk, unit="traces"), score)
         return {"traces": len(records), "scorer": engine.origin.maker, "revision": engine.origin.revision}
+
+    def _opening(self) -> Opening:
+        base, reference = (Path(name) if name else None for name in (self.base, self.reference))
+        return Opening(format=get_format(self.format) if self.format else None, base=base, reference=reference)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LowEnds:
+    """An uncertain model whose scores are the low ends of its intervals: what a cautious choice reads."""
+
+    model: UncertainRewardModel
+
+    @property
+    def origin(self) -> Origin:
+        inner = self.model.origin
+        return replace(inner, maker=f"{inner.maker}/low", settings={**inner.settings, "read": "low"})
+
+    def score_batch(self, pairs: Sequence[tuple[Problem, Trace]]) -> list[StepScores]:
+        found = self.model.score_uncertain(pairs)
+        return [replace(each.lower(), scorer=self.origin) for each in found]
+
+
+def _engine(folder: Path, read: Read) -> StepScorerEngine:
+    if read == "experts":
+        return ExpertsRewardModel.load(folder)
+    uncertain = UncertainRewardModel.load(folder)
+    return uncertain if read == "middle" else _LowEnds(model=uncertain)
 
 
 def model_of(shop: Workshop, model: str) -> Path:

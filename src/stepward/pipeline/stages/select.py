@@ -8,7 +8,7 @@ from stepward.codec import to_json
 from stepward.errors import ConfigError
 from stepward.pipeline.workshop import Workshop
 from stepward.search.replay import CurvePoint, Method, Pool, reduced, selection_curves, selection_difference
-from stepward.types import Json, LabeledTrace, StepScores
+from stepward.types import Json, LabeledTrace, StepScores, TraceScore
 from stepward.verifiers.canonical import canonical_answer
 
 
@@ -17,13 +17,20 @@ class ScoreRow:
     """One way to turn a stage's step scores into one number per trace."""
 
     stage: str
-    reduce: str
+    reduce: str = ""
+    """A reducer; none for what `combine` made, which is one number already."""
     what: str = "scores"
-    """scores, or scores-NAME for scores that came with a file."""
+    """scores, scores-NAME for scores that came with a file, or combined."""
+
+    def __post_init__(self) -> None:
+        if (self.what == "combined") == bool(self.reduce):
+            raise ConfigError("step scores need a reducer, combined ones none", got=(self.what, self.reduce))
 
     @property
     def name(self) -> str:
-        """Such as "prm/min"."""
+        """Such as "prm/min"; the stage's name for combined scores."""
+        if self.what == "combined":
+            return self.stage
         return f"{self.what.removeprefix('scores-') if self.what != 'scores' else self.stage}/{self.reduce}"
 
 
@@ -66,7 +73,7 @@ class SelectAnswers:
 
     def _pools(self, shop: Workshop) -> list[Pool]:
         labels = shop.labels(self.source)
-        scores = {row.name: (row, shop.load(row.what, StepScores, row.stage)) for row in self.rows}
+        scores = {row.name: _numbers(shop, row) for row in self.rows}
         by_problem: dict[str, list[str]] = {}
         for key, labeled in labels.items():
             if labeled.verdict is not None and labeled.verdict.correct is not None:
@@ -78,18 +85,25 @@ def _pool(
     problem: str,
     keys: list[str],
     labels: dict[str, LabeledTrace],
-    scores: dict[str, tuple[ScoreRow, dict[str, StepScores]]],
+    scores: dict[str, dict[str, float | None]],
 ) -> Pool:
     verdicts = [labels[key].verdict for key in keys]
     return Pool(
         problem_id=problem,
         answers=tuple(canonical_answer(v.answer) if v and v.answer is not None else None for v in verdicts),
         correct=tuple(v is not None and bool(v.correct) for v in verdicts),
-        scores={
-            name: reduced([found[key].values if key in found else () for key in keys], row.reduce)
-            for name, (row, found) in scores.items()
-        },
+        scores={name: tuple(found.get(key) for key in keys) for name, found in scores.items()},
     )
+
+
+def _numbers(shop: Workshop, row: ScoreRow) -> dict[str, float | None]:
+    """By key of the trace, the number that `row` gives it; None for a trace without steps."""
+    if row.what == "combined":
+        combined = shop.load(row.what, TraceScore, row.stage)
+        return {key: score.value for key, score in combined.items()}
+    found = shop.load(row.what, StepScores, row.stage)
+    values = reduced([scores.values for scores in found.values()], row.reduce)
+    return dict(zip(found, values, strict=True))
 
 
 def _known(methods: dict[str, Method], name: str) -> Method:

@@ -1,0 +1,1 @@
+"""More than one model, head or signal behind one score."""
