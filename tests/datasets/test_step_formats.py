@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from stepward.datasets.math_shepherd import MathShepherd, write_math_shepherd
+from stepward.datasets.math_shepherd import MathShepherd, MathShepherdWriter
 from stepward.datasets.parc import Parc
 from stepward.datasets.prmbench import PrmBench
 from stepward.datasets.reading import Example, read
@@ -147,7 +147,7 @@ def test_a_string_form_that_does_not_fit_is_refused(jsonl, change, pattern):
 
 def test_the_string_form_survives_writing_and_reading(jsonl, tmp_path):
     examples = read(MathShepherd(), jsonl(SHEPHERD)).items
-    write_math_shepherd(tmp_path / "out.jsonl", examples)
+    MathShepherdWriter().write(tmp_path / "out.jsonl", examples)
     assert json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8")) == SHEPHERD
 
 
@@ -155,7 +155,9 @@ def test_a_step_that_holds_the_marker_is_not_written(tmp_path):
     labels = (StepLabel(target="value", value=1.0, source="rollout"),)
     labeled = LabeledTrace(trace=from_steps("p", ["Step 1: ки"]), labels=labels)
     with pytest.raises(LabelError, match="holds the marker"):
-        write_math_shepherd(tmp_path / "out.jsonl", [Example(problem=Problem(id="p", text="q"), labeled=labeled)])
+        MathShepherdWriter().write(
+            tmp_path / "out.jsonl", [Example(problem=Problem(id="p", text="q"), labeled=labeled)]
+        )
 
 
 def test_trl_labels_may_be_booleans_or_numbers_and_numbers_stay(jsonl):

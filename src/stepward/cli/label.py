@@ -37,7 +37,7 @@ def command(
         labels["policy"] = {"path": policy}
     stages = {"traces": data_stage(traces, format), "labels": labels}
     run, results = Verb(name="label", stages=stages, seed=seed, overrides=set or [], to=to).run()
-    rows = export_stage(run, "labels", "traces", out)
+    rows = export_stage(run, "labels", out)
     if json:
         print_json({**results, "rows": rows, "out": str(out), "run": str(run)})
     else:

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import typer
 
-from stepward.cli import doctor, evaluate, label, quickstart, report, run, runs, sample, score, search, segment, train
+from stepward.cli import (
+    doctor,
+    evaluate,
+    export,
+    formats,
+    label,
+    quickstart,
+    report,
+    run,
+    runs,
+    sample,
+    score,
+    search,
+    segment,
+    train,
+)
 from stepward.cli.conduct import no_traceback, quiet_libraries
 
 EPILOG = (
@@ -22,6 +37,8 @@ app = typer.Typer(
 )
 for verb in (quickstart, run, sample, segment, label, train, score, evaluate, search, report, runs, doctor):
     app.command(name=verb.__name__.rpartition(".")[2])(verb.command)
+app.add_typer(formats.app, name="formats")
+app.add_typer(export.app, name="export")
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ def command(
     }
     stages = {"problems": data_stage(problems, format), "traces": traces}
     run, results = Verb(name="sample", stages=stages, seed=seed, overrides=set or [], to=to).run()
-    rows = export_stage(run, "traces", "problems", out)
+    rows = export_stage(run, "traces", out)
     if json:
         print_json({**results, "rows": rows, "out": str(out), "run": str(run)})
     else:

@@ -7,8 +7,11 @@ reason of a verdict. Run folders keep whole records.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from stepward.datasets.exchange import Written
 from stepward.datasets.lines import Source
 from stepward.datasets.reading import Example
 from stepward.datasets.writing import write_objects
@@ -24,6 +27,25 @@ def write_problems(path: Source, problems: Iterable[Problem]) -> int:
 def write_examples(path: Source, examples: Iterable[Example]) -> int:
     """Write examples; the number of rows. `LabelError` where the labels of a trace differ in source or origin."""
     return write_objects(path, (_example(example) for example in examples))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NativeWriter:
+    """Writes our own rows: every step, labelled or not, with counts, targets and origins."""
+
+    def write(self, path: Source, examples: Iterable[Example]) -> Written:
+        """Write `examples`. `LabelError` where the labels of a trace differ in source or origin."""
+        lost: Counter[str] = Counter()
+
+        def counted() -> Iterable[Example]:
+            for example in examples:
+                lost["scorers"] += len(example.scores)
+                lost["kinds of steps"] += sum(step.kind != "thought" for step in example.labeled.trace.steps)
+                lost["images of problems"] += len(example.problem.parts)
+                yield example
+
+        rows = write_examples(path, counted())
+        return Written(rows=rows, lost={name: count for name, count in lost.items() if count})
 
 
 def _problem(problem: Problem) -> dict[str, Json]:

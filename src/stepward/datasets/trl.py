@@ -1,29 +1,38 @@
 r"""TRL's stepwise supervision rows: `prompt`, `completions` (one string a step), `labels` (booleans or numbers).
 
-What a label means is not in the file: say it with `target` and `source`. Two traps on the way:
-TRL's own PRM800K converter writes False for neutral steps (here they are good unless you say otherwise), and
-its trainer turns a label of 0.7 into 0 (`int`). Numbers stay numbers here. TRL has no word for "unlabelled":
-the writer ends a solution before its first unlabelled step and counts what it left out, or refuses.
-Separators are not in the file; TRL adds one after each step when it trains ("\n" by default).
+What a label means is not in the file: say it with `target` and `source`. There is no neutral label: TRL's own
+PRM800K converter wrote False for neutral steps, which reads as bad here; our PRM800K readers let you choose. Its
+trainer turns a label of 0.7 into 0 (`int`); numbers stay numbers here. TRL has no word for "unlabelled": the writer
+ends a solution before its first unlabelled step and counts what it left out, or refuses. Separators are not in the
+file; TRL adds one after each step when it trains ("\n" by default).
+
+With `counts`, rollout counts stand beside the labels as `n_correct` and `n_total`, which TRL passes over. TRL had
+the trainer and this data set type until release 1.13 and dropped both after it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import takewhile
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
 
+from stepward.datasets.exchange import (
+    COUNTS,
+    SOFT,
+    Account,
+    Unlabelled,
+    Values,
+    Written,
+    check_label_words,
+    check_words,
+)
 from stepward.datasets.lines import Source
 from stepward.datasets.reading import Example, Tally
 from stepward.datasets.rows import Columns, Extra, Row, read_rows
-from stepward.datasets.writing import write_objects
-from stepward.errors import ConfigError, LabelError
 from stepward.segment.cut import from_steps
 from stepward.types import Json, LabeledTrace, Origin, Problem, StepLabel, Target, content_key
 from stepward.types import Source as LabelSource
 
-COLUMNS = Columns(required=("prompt", "completions", "labels"))
+COLUMNS = Columns(required=("prompt", "completions", "labels"), optional=("n_correct", "n_total"))
 LABELER = Origin(maker="unknown:trl")
 
 
@@ -37,8 +46,7 @@ class Trl:
     extra: Extra = "refuse"
 
     def __post_init__(self) -> None:
-        if self.target not in get_args(Target) or self.source not in get_args(LabelSource):
-            raise ConfigError("target or source is not a word of StepLabel", got=(self.target, self.source))
+        check_label_words(self.target, self.source)
 
     def stream(self, path: Source, tally: Tally) -> Iterator[Example]:
         """One example a row."""
@@ -51,62 +59,53 @@ class Trl:
         with row.blame("completions"):
             trace = from_steps(problem.id, row.texts("completions"), separator=self.separator, meta=dict(row.extras))
         with row.blame("labels"):
-            labels = tuple(
-                StepLabel(target=self.target, value=_value(row, index), source=self.source, origin=LABELER)
-                for index in range(len(row.items("labels")))
-            )
-            return Example(problem=problem, labeled=LabeledTrace(trace=trace, labels=labels))
+            return Example(problem=problem, labeled=LabeledTrace(trace=trace, labels=self._labels(row)))
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """What a writer wrote, and what the format could not hold."""
-
-    rows: int
-    examples_left_out: int
-    """Examples whose first step is unlabelled."""
-    steps_left_out: int
-    """Unlabelled steps and those after them."""
+    def _labels(self, row: Row) -> tuple[StepLabel, ...]:
+        plain = [
+            StepLabel(target=self.target, value=_value(row, index), source=self.source, origin=LABELER)
+            for index in range(len(row.items("labels")))
+        ]
+        if not row.has("n_correct") and not row.has("n_total"):
+            return tuple(plain)
+        successes, trials = _counts(row, "n_correct", len(plain)), _counts(row, "n_total", len(plain))
+        return tuple(
+            replace(label, successes=k, trials=n) for label, k, n in zip(plain, successes, trials, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrlWriter:
     """Writes stepwise supervision rows."""
 
-    values: Literal["hard", "soft"] = "hard"
+    values: Values = "hard"
     """hard: booleans, `label.good`; soft: the numbers."""
-    unlabelled: Literal["cut", "refuse"] = "cut"
-    separator: str = "\n\n"
-    """Taken off the end of each step but the last where it stands there."""
+    unlabelled: Unlabelled = "cut"
+    counts: bool = False
+    """Also write the columns `n_correct` and `n_total`."""
+    separator: str | None = None
+    """Taken off the end of each step but the last; None takes the white space that they all end in."""
 
     def __post_init__(self) -> None:
-        if self.values not in ("hard", "soft") or self.unlabelled not in ("cut", "refuse"):
-            raise ConfigError(
-                'values must be "hard" or "soft", unlabelled "cut" or "refuse"', got=(self.values, self.unlabelled)
-            )
+        check_words(self.values, self.unlabelled)
 
     def write(self, path: Source, examples: Iterable[Example]) -> Written:
         """Write the labelled start of each example. `LabelError` on an unlabelled step where those are refused."""
-        tally = Tally()
-        rows = write_objects(path, (row for one in examples if (row := self._row(one, tally)) is not None))
-        return Written(rows=rows, examples_left_out=tally.dropped["unlabelled"], steps_left_out=tally.notes["steps"])
+        kept = ({SOFT} if self.values == "soft" else set()) | ({COUNTS} if self.counts else set())
+        account = Account(kept=frozenset(kept), unlabelled=self.unlabelled)
+        return account.written(account.write(path, examples, lambda example: self._row(example, account)))
 
-    def _row(self, example: Example, tally: Tally) -> dict[str, Json] | None:
-        labels = list(takewhile(lambda label: label is not None, example.labeled.labels))
-        left = len(example.labeled.labels) - len(labels)
-        if left and self.unlabelled == "refuse":
-            raise LabelError(f"step {len(labels)} of trace {example.labeled.trace.id} has no label")
-        tally.note("steps", left)
-        if not labels:
-            tally.drop("unlabelled")
+    def _row(self, example: Example, account: Account) -> dict[str, Json] | None:
+        start = account.start(example, separator=self.separator)
+        if start is None:
             return None
-        texts = example.labeled.trace.step_texts
-        bare = [text.removesuffix(self.separator) for text in texts[:-1]] + list(texts[-1:])
-        return {
-            "prompt": example.problem.text,
-            "completions": bare[: len(labels)],
-            "labels": [label.good if self.values == "hard" else label.value for label in labels if label is not None],
-        }
+        labels = start.labels
+        row: dict[str, Json] = {"prompt": example.problem.text, "completions": list(start.texts)}
+        row["labels"] = [label.good for label in labels] if self.values == "hard" else start.numbers()
+        if self.counts and any(label.trials is not None for label in labels):
+            row["n_correct"] = [label.successes for label in labels]
+            row["n_total"] = [label.trials for label in labels]
+        return row
 
 
 def _value(row: Row, index: int) -> float:
@@ -114,3 +113,14 @@ def _value(row: Row, index: int) -> float:
     if isinstance(value, bool | int | float):
         return float(value)
     raise row.error(f"labels[{index}]", "must be true, false or a number", got=value)
+
+
+def _counts(row: Row, name: str, steps: int) -> list[int | None]:
+    found: list[int | None] = []
+    for index, item in enumerate(row.items(name)):
+        if item is not None and (isinstance(item, bool) or not isinstance(item, int)):
+            raise row.error(f"{name}[{index}]", "must be a whole number or null", got=item)
+        found.append(item)
+    if len(found) != steps:
+        raise row.error(name, f"must hold one count for each of {steps} labels", got=len(found))
+    return found
