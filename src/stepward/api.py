@@ -15,8 +15,8 @@ import asyncio
 import io
 import os
 import threading
-from collections.abc import Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -102,7 +102,7 @@ def score(
 ) -> TraceResult:
     """Score every step of `trace`. A text is cut by `segmenter`; `TraceError` where it holds no step.
 
-    `model` is a folder written by `train`, or a loaded `StepScorerEngine`.
+    `model` is a folder written by `train` or of a published reward model, or a loaded `StepScorerEngine`.
     """
     asked, attempt = _problem(problem), _trace(problem, trace, segmenter)
     found = _scorer(model).score_batch([(asked, attempt)])[0].check(attempt)
@@ -124,22 +124,37 @@ def label(
     return TraceResult(problem=problem, labeled=labeled)
 
 
-def train(labels: Pairs, *, backbone: str | Path, out: str | Path, **settings: Any) -> Path:
+def train(
+    labels: Pairs,
+    *,
+    backbone: str | Path,
+    out: str | Path,
+    second: Pairs | None = None,
+    agree_with: Pairs | None = None,
+    **settings: Any,
+) -> Path:
     """Train a reward model on labelled traces and return its folder.
 
-    `settings` are fields of `TrainSpec`, such as `kind="orm"` or `mode="frozen"`; hard labels for a PRM.
+    `settings` are fields of `TrainSpec`, such as `kind="orm"`, `mode="frozen"` or `objective="pqm"`, and of `Teaching`,
+    such as `view="soft"` or `heads="two"`. `second` is a second labelling of the same traces, for the second head;
+    labels count only where `agree_with`, another labelling, calls the step the same.
     """
     from stepward.pipeline.parts import model_folder
     from stepward.reward_models.backbone import open_codec
     from stepward.reward_models.formats.stepward_default import STEPWARD_DEFAULT
-    from stepward.training.examples import OutcomeExamples, StepExamples
     from stepward.training.loop import train as train_model
     from stepward.training.spec import TrainSpec
+    from stepward.training.teaching import Labellings, Teaching
 
-    spec, folder = TrainSpec(**settings), model_folder(str(backbone))
-    maker = OutcomeExamples() if spec.kind == "orm" else StepExamples()
-    examples = maker.build(open_codec(folder, STEPWARD_DEFAULT), _pairs(labels))
-    return train_model(examples, spec, backbone=folder, out=Path(out)).folder
+    choices = {field.name: settings.pop(field.name) for field in fields(Teaching) if field.name in settings}
+    if isinstance(settings.get("objective"), str | Mapping):
+        settings["objective"] = build("objective", settings["objective"], "objective")
+    spec, teaching, folder = TrainSpec(**settings), Teaching(**choices), model_folder(str(backbone))
+    others = [_pairs(each) if each is not None else [] for each in (second, agree_with)]
+    said = Labellings(first=_pairs(labels), second=others[0], agree_with=others[1])
+    made = teaching.examples(spec.kind, open_codec(folder, STEPWARD_DEFAULT), said)
+    examples, objective = teaching.fitted(made, spec.objective)
+    return train_model(examples, replace(spec, objective=objective), backbone=folder, out=Path(out)).folder
 
 
 def evaluate(labels: Pairs, *, model: str | Path | StepScorerEngine, seed: int = 0) -> Evaluation:
@@ -214,9 +229,9 @@ def _search(name: str, n: int) -> Search:
 
 
 def _scorer(model: str | Path | StepScorerEngine) -> StepScorerEngine:
-    from stepward.reward_models.process import ProcessRewardModel
+    from stepward.reward_models.public.load import open_scorer
 
-    return ProcessRewardModel.load(Path(model)) if isinstance(model, str | Path) else model
+    return open_scorer(Path(model)) if isinstance(model, str | Path) else model
 
 
 def _segmenter(segmenter: str | Segmenter) -> Segmenter:
