@@ -175,10 +175,11 @@ class _Cascade(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value, out, lse = ctx.saved_tensors
-        d_query = torch.empty_like(query, dtype=lse.dtype)
-        d_key, d_value = torch.empty_like(key), torch.empty_like(value)
-        grad = grads[0]
+        *saved, lse = ctx.saved_tensors
+        given = saved[0].dtype
+        # In half precision torch's backward kernel takes up to five times as long as in fp32 where keys are few.
+        query, key, value, out, grad = (each.to(lse.dtype) for each in (*saved, grads[0]))
+        d_query, d_key, d_value = (torch.empty_like(each) for each in (query, key, value))
         for call in _calls(ctx.forest):
             below, own, mask = call.rows, call.keys, call.mask(query.dtype)
             dq, dk, dv = _flash_backward(
@@ -199,7 +200,7 @@ class _Cascade(torch.autograd.Function):
                 d_query[:, :, below] += dq
             d_key[:, :, own] = dk
             d_value[:, :, own] = dv
-        return d_query.to(query.dtype), d_key, d_value, None, None
+        return d_query.to(given), d_key.to(given), d_value.to(given), None, None
 
 
 def _calls(forest: Forest) -> tuple[Call, ...]:
