@@ -21,6 +21,8 @@ VERBS = [
     "label",
     "train",
     "score",
+    "formats",
+    "export",
     "evaluate",
     "search",
     "report",
