@@ -243,4 +243,4 @@ def with_outcome(side: Side, prm: ScoreHead, orm: ScoreHead) -> list[Signals]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    sys.exit(__doc__) if len(sys.argv) < 2 else main(Path(sys.argv[1]))

@@ -113,4 +113,4 @@ def auroc(model: ProcessRewardModel, pairs: Sequence[Pair]) -> object:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    sys.exit(__doc__) if len(sys.argv) < 2 else main(Path(sys.argv[1]), sys.argv[2:])

@@ -148,4 +148,4 @@ def _arguments(given: Sequence[str]) -> tuple[Path, int]:
 
 
 if __name__ == "__main__":
-    main(*_arguments(sys.argv[1:]))
+    sys.exit(__doc__) if len(sys.argv) < 2 else main(*_arguments(sys.argv[1:]))
