@@ -17,7 +17,7 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, cast
 
-from stepward.errors import DataError
+from stepward.errors import ConfigError, DataError
 from stepward.spelling import suggest
 from stepward.types import Json
 
@@ -70,6 +70,27 @@ class _Slot:
     shape: _Shape
     default: object
     """`MISSING` where the field must be given."""
+
+
+def named_to_json(word: str, kinds: Mapping[str, type], record: object) -> dict[str, Json]:
+    """A record that `named_from_json` reads back: its fields, and under `word` its name among `kinds`.
+
+    Raises `ConfigError` for a record of another kind.
+    """
+    name = next((name for name, kind in kinds.items() if kind is type(record)), None)
+    if name is None:
+        raise ConfigError(
+            f"there is no {word} of this kind", got=type(record).__name__, mend=f"one of {', '.join(kinds)}"
+        )
+    return {word: name, **cast("Mapping[str, Json]", to_json(record))}
+
+
+def named_from_json(word: str, kinds: Mapping[str, type[Record]], value: Mapping[str, Json]) -> Record:
+    """The record that `named_to_json` wrote; `ConfigError` for an unknown name, `DataError` for fields that misfit."""
+    name = value.get(word)
+    if not isinstance(name, str) or name not in kinds:
+        raise ConfigError(f"there is no such {word}", got=name, mend=f"one of {', '.join(kinds)}")
+    return from_json(kinds[name], {key: part for key, part in value.items() if key != word})
 
 
 @cache

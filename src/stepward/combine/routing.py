@@ -18,8 +18,7 @@ from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 
-from stepward.codec import from_json as read_record
-from stepward.codec import to_json as write_record
+from stepward.codec import named_from_json, named_to_json
 from stepward.errors import ConfigError, LabelError
 from stepward.metrics.checks import Floats
 from stepward.types import Json, Problem
@@ -121,19 +120,12 @@ ROUTERS: Mapping[str, type] = {"by_name": ByName, "by_words": ByWords}
 
 def router_to_json(router: Router) -> dict[str, Json]:
     """A record that `router_from_json` reads back."""
-    name = next((name for name, kind in ROUTERS.items() if kind is type(router)), None)
-    if name is None:
-        raise ConfigError("only the routers of ROUTERS can be written", got=type(router).__name__)
-    return {"router": name, **cast("Mapping[str, Json]", write_record(router))}
+    return named_to_json("router", ROUTERS, router)
 
 
 def router_from_json(record: Mapping[str, Json]) -> Router:
     """The router that `router_to_json` wrote; `ConfigError` or `DataError` for anything else."""
-    name = record.get("router")
-    if not isinstance(name, str) or name not in ROUTERS:
-        raise ConfigError("there is no such router", got=name, mend=f"one of {', '.join(ROUTERS)}")
-    fields = {key: value for key, value in record.items() if key != "router"}
-    return cast(Router, read_record(ROUTERS[name], fields))
+    return cast(Router, named_from_json("router", ROUTERS, record))
 
 
 def _words(text: str) -> list[str]:

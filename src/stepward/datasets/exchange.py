@@ -19,6 +19,7 @@ from typing import Literal, Protocol, TypeAlias, get_args
 
 from stepward.datasets.lines import Source
 from stepward.datasets.reading import Example
+from stepward.datasets.rows import Extra
 from stepward.datasets.writing import write_objects
 from stepward.errors import ConfigError, LabelError, TraceError
 from stepward.types import UNKNOWN, Json, LabeledTrace, Problem, StepLabel, Target, Trace
@@ -52,6 +53,20 @@ class Written:
         parts += [f"{self.steps_left_out} steps left out"] if self.steps_left_out else []
         lost = ", ".join(f"{count} {what}" for what, count in self.lost.items())
         return "; ".join(parts + ([f"not in the file: {lost}"] if lost else []))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledRows:
+    """A reader of rows that do not say what their labels mean, nor what stands between steps: it must be told."""
+
+    target: Target
+    source: LabelSource
+    separator: str = "\n"
+    extra: Extra = "refuse"
+
+    def __post_init__(self) -> None:
+        if self.target not in get_args(Target) or self.source not in get_args(LabelSource):
+            raise ConfigError("target or source is not a word of StepLabel", got=(self.target, self.source))
 
 
 class Writer(Protocol):
@@ -118,12 +133,9 @@ class Account:
 
     def write(
         self, path: Source, examples: Iterable[Example], row: Callable[[Example], Mapping[str, Json] | None]
-    ) -> int:
-        """Write the row of each example that has one; the number of rows."""
-        return write_objects(path, (made for example in examples if (made := row(example)) is not None))
-
-    def written(self, rows: int) -> Written:
-        """The result, with what was lost in a fixed order."""
+    ) -> Written:
+        """Write the row of each example that has one; what was lost comes in a fixed order."""
+        rows = write_objects(path, (made for example in examples if (made := row(example)) is not None))
         lost = {name: int(count) for name, count in sorted(self.lost.items()) if count}
         return Written(rows=rows, examples_left_out=self.examples, steps_left_out=self.steps, lost=lost)
 
@@ -180,12 +192,6 @@ def check_words(values: str, unlabelled: str) -> None:
     """`ConfigError` unless both are among a writer's words."""
     if values not in get_args(Values) or unlabelled not in get_args(Unlabelled):
         raise ConfigError('values must be "hard" or "soft", unlabelled "cut" or "refuse"', got=(values, unlabelled))
-
-
-def check_label_words(target: str, source: str) -> None:
-    """`ConfigError` unless both are words of `StepLabel`."""
-    if target not in get_args(Target) or source not in get_args(LabelSource):
-        raise ConfigError("target or source is not a word of StepLabel", got=(target, source))
 
 
 def refuse_marker(labeled: LabeledTrace, what: str, texts: Iterable[str], marker: str) -> None:

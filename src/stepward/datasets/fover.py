@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from stepward.datasets.exchange import Account, Written, bare_steps, check_label_words
+from stepward.datasets.exchange import Account, LabelledRows, Written, bare_steps
 from stepward.datasets.lines import Source
 from stepward.datasets.reading import Example, Tally
-from stepward.datasets.rows import Columns, Extra, Row, read_rows
+from stepward.datasets.rows import Columns, Row, read_rows
 from stepward.segment.cut import from_steps
 from stepward.types import Json, LabeledTrace, Origin, Problem, StepLabel, Target, content_key
 from stepward.types import Source as LabelSource
@@ -32,16 +32,11 @@ LABELER = Origin(maker="checker:fover")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoVer:
+class FoVer(LabelledRows):
     """Reads FoVer's rows; its chat columns repeat the rest and are passed over."""
 
     target: Target = "validity"
     source: LabelSource = "checker"
-    separator: str = "\n"
-    extra: Extra = "refuse"
-
-    def __post_init__(self) -> None:
-        check_label_words(self.target, self.source)
 
     def stream(self, path: Source, tally: Tally) -> Iterator[Example]:
         """One example a row."""
@@ -76,7 +71,7 @@ class FoVerWriter:
     def write(self, path: Source, examples: Iterable[Example]) -> Written:
         """Write every example that has a step. `TraceError` on a blank problem or step."""
         account = Account()
-        return account.written(account.write(path, examples, lambda example: self._row(example, account)))
+        return account.write(path, examples, lambda example: self._row(example, account))
 
     def _row(self, example: Example, account: Account) -> dict[str, Json] | None:
         if not len(example.labeled.trace):

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 
 from stepward.datasets.exchange import (
     Account,
+    LabelledRows,
     Unlabelled,
     Written,
-    check_label_words,
     check_words,
     refuse_marker,
 )
 from stepward.datasets.lines import Source
 from stepward.datasets.marked import join_marked, listed_labels, split_marked
 from stepward.datasets.reading import Example, Tally
-from stepward.datasets.rows import Columns, Extra, Row, read_rows
+from stepward.datasets.rows import Columns, Row, read_rows
 from stepward.segment.cut import from_steps
 from stepward.types import Json, LabeledTrace, Origin, Problem, StepLabel, Target, content_key
 from stepward.types import Source as LabelSource
@@ -34,17 +34,12 @@ LABELER = Origin(maker="tree:math_aps")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MathAps:
+class MathAps(LabelledRows):
     """Reads MATH-APS rows."""
 
     target: Target = "value"
     source: LabelSource = "tree"
     marker: str = MARKER
-    separator: str = "\n"
-    extra: Extra = "refuse"
-
-    def __post_init__(self) -> None:
-        check_label_words(self.target, self.source)
 
     def stream(self, path: Source, tally: Tally) -> Iterator[Example]:
         """One example a row."""
@@ -75,7 +70,7 @@ class MathApsWriter:
     def write(self, path: Source, examples: Iterable[Example]) -> Written:
         """Write the labelled start of each example. `LabelError` where a step or a problem holds the marker."""
         account = Account(unlabelled=self.unlabelled)
-        return account.written(account.write(path, examples, lambda example: self._row(example, account)))
+        return account.write(path, examples, lambda example: self._row(example, account))
 
     def _row(self, example: Example, account: Account) -> dict[str, Json] | None:
         start = account.start(example, strip=True)

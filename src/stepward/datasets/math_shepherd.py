@@ -22,17 +22,17 @@ from stepward.datasets.exchange import (
     DOMAINS,
     SOFT,
     Account,
+    LabelledRows,
     Unlabelled,
     Values,
     Written,
-    check_label_words,
     check_words,
     refuse_marker,
 )
 from stepward.datasets.lines import Source
 from stepward.datasets.marked import join_marked, split_marked
 from stepward.datasets.reading import Example, Tally
-from stepward.datasets.rows import Columns, Extra, Row, read_rows
+from stepward.datasets.rows import Columns, Row, read_rows
 from stepward.errors import ConfigError, LabelError
 from stepward.segment.cut import from_steps
 from stepward.types import Json, LabeledTrace, Origin, Problem, StepLabel, Target, content_key
@@ -46,7 +46,7 @@ LABELER = Origin(maker="rollout:math_shepherd")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MathShepherd:
+class MathShepherd(LabelledRows):
     """Reads the string form."""
 
     marker: str = MARKER
@@ -54,10 +54,9 @@ class MathShepherd:
     """strip takes "Step k:" off every step, which must have it."""
     target: Target = "value"
     source: LabelSource = "rollout"
-    extra: Extra = "refuse"
 
     def __post_init__(self) -> None:
-        check_label_words(self.target, self.source)
+        LabelledRows.__post_init__(self)
         if self.headers not in ("keep", "strip"):
             raise ConfigError('headers must be "keep" or "strip"', got=self.headers)
 
@@ -117,7 +116,7 @@ class MathShepherdWriter:
         """Write the labelled start of each example. `LabelError` where a step or a problem holds the marker."""
         kept = frozenset({DOMAINS, SOFT} if self.values == "soft" else {DOMAINS})
         account = Account(kept=kept, unlabelled=self.unlabelled)
-        return account.written(account.write(path, examples, lambda example: self._row(example, account)))
+        return account.write(path, examples, lambda example: self._row(example, account))
 
     def _row(self, example: Example, account: Account) -> dict[str, Json] | None:
         start = account.start(example, strip=True)

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from stepward.datasets.exchange import (
     SOFT,
     Account,
+    LabelledRows,
     Unlabelled,
     Values,
     Written,
-    check_label_words,
     check_words,
     refuse_marker,
 )
@@ -26,7 +26,7 @@ from stepward.datasets.lines import Source
 from stepward.datasets.marked import join_marked, listed_labels, split_marked
 from stepward.datasets.question import COLUMN, HEADER, split_opening
 from stepward.datasets.reading import Example, Tally
-from stepward.datasets.rows import Columns, Extra, Row, read_rows
+from stepward.datasets.rows import Columns, Row, read_rows
 from stepward.segment.cut import from_steps
 from stepward.types import Json, LabeledTrace, Origin, Problem, StepLabel, Target, content_key
 from stepward.types import Source as LabelSource
@@ -36,7 +36,7 @@ LABELER = Origin(maker="unknown:openrlhf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenRlhf:
+class OpenRlhf(LabelledRows):
     """Reads OpenRLHF's PRM rows."""
 
     target: Target = "value"
@@ -45,11 +45,6 @@ class OpenRlhf:
     header: str = HEADER
     """What the first step begins with, in rows that do not carry their question."""
     marker: str = MARKER
-    separator: str = "\n"
-    extra: Extra = "refuse"
-
-    def __post_init__(self) -> None:
-        check_label_words(self.target, self.source)
 
     def stream(self, path: Source, tally: Tally) -> Iterator[Example]:
         """One example a row."""
@@ -85,7 +80,7 @@ class OpenRlhfWriter:
         """Write the labelled start of each example. `LabelError` where a step or a problem holds the marker."""
         kept = frozenset({SOFT}) if self.values == "soft" else frozenset()
         account = Account(kept=kept, unlabelled=self.unlabelled)
-        return account.written(account.write(path, examples, lambda example: self._row(example, account)))
+        return account.write(path, examples, lambda example: self._row(example, account))
 
     def _row(self, example: Example, account: Account) -> dict[str, Json] | None:
         start = account.start(example, strip=True)

@@ -25,10 +25,10 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Literal
 
-from stepward.datasets.exchange import COUNTS, SOFT, Written, bare_steps, check_label_words, contents
+from stepward.datasets.exchange import COUNTS, SOFT, LabelledRows, Written, bare_steps, contents
 from stepward.datasets.lines import Source
 from stepward.datasets.reading import Example, Tally
-from stepward.datasets.rows import Columns, Extra, Row, read_rows
+from stepward.datasets.rows import Columns, Row, read_rows
 from stepward.datasets.writing import write_objects
 from stepward.errors import ConfigError, LabelError
 from stepward.segment.cut import from_steps
@@ -46,7 +46,7 @@ LABELER = Origin(maker="unknown:preferences")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preferences:
+class Preferences(LabelledRows):
     """Reads preference rows as two examples each, labelled on their last step: value 1 and 0 where the row has none.
 
     A row without `problem` and `prefix` has its whole `prompt` for a problem.
@@ -54,11 +54,6 @@ class Preferences:
 
     target: Target = "value"
     source: LabelSource = "converted"
-    separator: str = "\n"
-    extra: Extra = "refuse"
-
-    def __post_init__(self) -> None:
-        check_label_words(self.target, self.source)
 
     def stream(self, path: Source, tally: Tally) -> Iterator[Example]:
         """The chosen, then the rejected trace of each row."""

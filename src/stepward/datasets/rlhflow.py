@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from stepward.datasets.exchange import Account, Unlabelled, Written, check_label_words, check_words
+from stepward.datasets.exchange import Account, LabelledRows, Unlabelled, Written, check_words
 from stepward.datasets.lines import Source
 from stepward.datasets.question import COLUMN, HEADER, split_opening
 from stepward.datasets.reading import Example, Tally
-from stepward.datasets.rows import Columns, Extra, Row, check_columns, read_rows
+from stepward.datasets.rows import Columns, Row, check_columns, read_rows
 from stepward.segment.cut import from_steps
 from stepward.types import Json, LabeledTrace, Origin, Problem, StepLabel, Target, content_key
 from stepward.types import Source as LabelSource
@@ -28,18 +28,13 @@ LABELER = Origin(maker="rollout:rlhflow")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RlhFlow:
+class RlhFlow(LabelledRows):
     """Reads chat rows."""
 
     target: Target = "value"
     source: LabelSource = "rollout"
     header: str = HEADER
     """What the first step begins with, in rows that do not carry their question."""
-    separator: str = "\n"
-    extra: Extra = "refuse"
-
-    def __post_init__(self) -> None:
-        check_label_words(self.target, self.source)
 
     def stream(self, path: Source, tally: Tally) -> Iterator[Example]:
         """One example a row."""
@@ -72,7 +67,7 @@ class RlhFlowWriter:
     def write(self, path: Source, examples: Iterable[Example]) -> Written:
         """Write the labelled start of each example. `LabelError` on an unlabelled step where those are refused."""
         account = Account(unlabelled=self.unlabelled)
-        return account.written(account.write(path, examples, lambda example: self._row(example, account)))
+        return account.write(path, examples, lambda example: self._row(example, account))
 
     def _row(self, example: Example, account: Account) -> dict[str, Json] | None:
         start = account.start(example, strip=True)

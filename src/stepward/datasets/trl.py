@@ -19,15 +19,15 @@ from stepward.datasets.exchange import (
     COUNTS,
     SOFT,
     Account,
+    LabelledRows,
     Unlabelled,
     Values,
     Written,
-    check_label_words,
     check_words,
 )
 from stepward.datasets.lines import Source
 from stepward.datasets.reading import Example, Tally
-from stepward.datasets.rows import Columns, Extra, Row, read_rows
+from stepward.datasets.rows import Columns, Row, read_rows
 from stepward.segment.cut import from_steps
 from stepward.types import Json, LabeledTrace, Origin, Problem, StepLabel, Target, content_key
 from stepward.types import Source as LabelSource
@@ -37,16 +37,11 @@ LABELER = Origin(maker="unknown:trl")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trl:
+class Trl(LabelledRows):
     """Reads stepwise supervision rows."""
 
     target: Target = "prefix"
     source: LabelSource = "human"
-    separator: str = "\n"
-    extra: Extra = "refuse"
-
-    def __post_init__(self) -> None:
-        check_label_words(self.target, self.source)
 
     def stream(self, path: Source, tally: Tally) -> Iterator[Example]:
         """One example a row."""
@@ -93,7 +88,7 @@ class TrlWriter:
         """Write the labelled start of each example. `LabelError` on an unlabelled step where those are refused."""
         kept = ({SOFT} if self.values == "soft" else set()) | ({COUNTS} if self.counts else set())
         account = Account(kept=frozenset(kept), unlabelled=self.unlabelled)
-        return account.written(account.write(path, examples, lambda example: self._row(example, account)))
+        return account.write(path, examples, lambda example: self._row(example, account))
 
     def _row(self, example: Example, account: Account) -> dict[str, Json] | None:
         start = account.start(example, separator=self.separator)
