@@ -19,13 +19,14 @@ LAYERS: dict[str, int] = {
     **dict.fromkeys(("tree", "registry", "config", "budget", "batching", "storage", "codec"), 1),
     **dict.fromkeys(("spelling", "yaml_text"), 1),
     **dict.fromkeys(("segment", "metrics", "credit", "reduce", "calibrate", "combine", "world"), 2),
-    **dict.fromkeys(("policies", "datasets", "verifiers", "reward_models", "labelers", "search", "agents"), 3),
+    **dict.fromkeys(("policies", "datasets", "verifiers", "reward_models", "labelers", "relabel"), 3),
+    **dict.fromkeys(("search", "agents"), 3),
     **dict.fromkeys(("training", "rl", "flywheel", "evaluation"), 4),
     **dict.fromkeys(("distributed", "reports"), 5),
     "pipeline": 6,
     **dict.fromkeys(("api", "cli", "serving", "annotate"), 7),
 }
-TECHNIQUES = {"labelers", "search", "agents"}
+TECHNIQUES = {"labelers", "relabel", "search", "agents"}
 OUTSIDE = {"policies", "datasets", "verifiers", "reward_models"}
 """Techniques know protocols, never the outside world."""
 

@@ -174,6 +174,33 @@ class GroupLabeler(Protocol):
         ...
 
 
+@runtime_checkable
+class Harvester(Protocol):
+    """A labeler that brings home traces of its own, such as the completions that it searched through."""
+
+    async def harvest(self, problem: Problem, traces: Sequence[Trace], resources: Resources) -> list[LabeledTrace]:
+        """The given traces labelled, in order, and behind them the new ones."""
+        ...
+
+
+@runtime_checkable
+class Relabeler(Protocol):
+    """Who makes other labels of those that the traces of one problem have. Nobody is asked anew."""
+
+    def relabel(self, problem: Problem, labeled: Sequence[LabeledTrace]) -> list[LabeledTrace]:
+        """One per trace, in order. What is filtered out keeps its place, with None for a label."""
+        ...
+
+
+@runtime_checkable
+class Consensus(Protocol):
+    """Who makes one labelling of several labellings of one trace."""
+
+    def agree(self, problem: Problem, labellings: Sequence[LabeledTrace]) -> LabeledTrace:
+        """The trace with the labels on which they agree, None for the others."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResult:
     """What a search found: every trace it kept, which one it chose, and what it all cost."""

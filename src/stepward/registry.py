@@ -12,9 +12,11 @@ from importlib import import_module, metadata
 
 from stepward.errors import ConfigError, MissingExtraError
 from stepward.protocols import (
+    Consensus,
     Labeler,
     Policy,
     PolicyEngine,
+    Relabeler,
     Search,
     Segmenter,
     StepScorer,
@@ -25,8 +27,10 @@ from stepward.protocols import (
 from stepward.spelling import suggest
 
 PROTOCOLS: dict[str, tuple[type, ...]] = {
+    "consensus": (Consensus,),
     "labeler": (Labeler,),
     "policy": (Policy, PolicyEngine),
+    "relabeler": (Relabeler,),
     "scorer": (StepScorer, StepScorerEngine, TraceScorer),
     "search": (Search,),
     "segmenter": (Segmenter,),

@@ -21,7 +21,7 @@ AnswerKind = Literal["math", "choice", "exact"]
 StepKind = Literal["thought", "action", "observation", "answer"]
 Finish = Literal["stop", "length", "error"]
 Target = Literal["validity", "prefix", "value", "progress"]
-Source = Literal["human", "rollout", "outcome", "checker", "judge", "consensus", "tree", "converted"]
+Source = Literal["human", "rollout", "outcome", "checker", "judge", "consensus", "tree", "scorer", "converted"]
 Convention = Literal["probability", "logit", "log_ratio", "margin"]
 Sees = Literal["prefix", "trace"]
 Outcome = Literal["equal", "different", "unparsable", "undecided"]
@@ -181,9 +181,9 @@ class StepLabel:
     """In [0, 1]; in [-1, 1] for progress."""
     source: Source
     successes: int | None = None
-    """k of n: completions that ended right."""
+    """k of n: completions that ended right; for a judge, votes that call the step right."""
     trials: int | None = None
-    """n: completions whose outcome was decided. Undecided ones are not among them."""
+    """n: completions whose outcome was decided, or votes cast. Undecided ones and abstentions are not among them."""
     origin: Origin = UNKNOWN
     note: str = ""
 
@@ -227,6 +227,8 @@ class LabeledTrace:
     labels: tuple[StepLabel | None, ...]
     verdict: Verdict | None = None
     spend: Spend = Spend()
+    meta: Mapping[str, Json] = field(default_factory=dict)
+    """What the labeler says of the trace as a whole: undecided and failed completions, abstentions, why it stopped."""
 
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.trace):
