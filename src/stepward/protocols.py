@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 from stepward.errors import ResourceError
 from stepward.types import (
@@ -63,6 +63,16 @@ class Segmenter(Protocol):
 
     def segment(self, text: str) -> tuple[Step, ...]:
         """Spans that partition `text`; no spans for the empty text."""
+        ...
+
+
+@runtime_checkable
+class StoppingSegmenter(Segmenter, Protocol):
+    """A segmenter that can tell a sampler where a step may end."""
+
+    @property
+    def stop_strings(self) -> tuple[str, ...]:
+        """Strings behind which a step may end; none where only the next step shows it."""
         ...
 
 
@@ -201,6 +211,31 @@ class Consensus(Protocol):
         ...
 
 
+BranchState = Literal["open", "finished", "pruned", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchNode:
+    """One prefix that a search looked at."""
+
+    parent: int | None
+    """Index into the result's nodes; None for the empty prefix, which comes first."""
+    text: str
+    """What it adds to its parent."""
+    state: BranchState = "open"
+    """open: could have gone on; finished: a whole solution; pruned: given up; failed: nothing usable came back."""
+    reason: str = ""
+    score: float | None = None
+    visits: int = 0
+    value: float | None = None
+    copies: int = 1
+    """Draws that came to this very text."""
+    tokens: int = 0
+    """Tokens that the policy wrote for it, all copies."""
+    chosen: bool = False
+    """Whether it lies on the chosen path."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResult:
     """What a search found: every trace it kept, which one it chose, and what it all cost."""
@@ -215,6 +250,8 @@ class SearchResult:
     """One per trace; None where the trace could not be scored."""
     note: str = ""
     """What happened that a reader must know: budget ended, no answer stated, tie broken."""
+    nodes: tuple[SearchNode, ...] = ()
+    """Everything that a step-wise search looked at, parents first; empty where whole traces were drawn."""
 
 
 @runtime_checkable

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from stepward.errors import ConfigError
 from stepward.protocols import Resources, SearchResult
 from stepward.reduce import reducer
-from stepward.search.moves import draw, score_all, total, trace_scorer_of
-from stepward.types import Problem, SampleRequest, Sampling
+from stepward.search.moves import Scores, draw, score_all, total, trace_scorer_of
+from stepward.types import Problem, SampleRequest, Sampling, Trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +40,21 @@ class BestOfN:
         scorer = trace_scorer_of(resources, self.reduce)
         traces = await draw(SampleRequest(problem=problem, n=self.n, sampling=self.sampling), resources)
         scores = await score_all(problem, traces, scorer)
-        ranked = [(value, -index) for index, value in enumerate(scores.values) if value is not None]
-        chosen = -max(ranked)[1] if ranked else None
-        ties = sum(value == max(ranked)[0] for value, _ in ranked) if ranked else 0
-        notes = [*scores.notes, *([f"{ties} draws tie: the lowest was taken"] if ties > 1 else [])]
-        return SearchResult(
-            problem_id=problem.id,
-            traces=traces,
-            chosen=chosen,
-            answer=None if chosen is None else traces[chosen].answer,
-            spend=total(trace.spend for trace in traces) + scores.spend,
-            scores=scores.values,
-            note="; ".join(notes if ranked else [*notes, "abstained: no draw could be scored"]),
-        )
+        return best_result(traces, scores)
+
+
+def best_result(traces: tuple[Trace, ...], scores: Scores) -> SearchResult:
+    """The highest-scored of `traces`, and what happened that a reader must know."""
+    ranked = [(value, -index) for index, value in enumerate(scores.values) if value is not None]
+    chosen = -max(ranked)[1] if ranked else None
+    ties = sum(value == max(ranked)[0] for value, _ in ranked) if ranked else 0
+    notes = [*scores.notes, *([f"{ties} draws tie: the lowest was taken"] if ties > 1 else [])]
+    return SearchResult(
+        problem_id=traces[0].problem_id,
+        traces=traces,
+        chosen=chosen,
+        answer=None if chosen is None else traces[chosen].answer,
+        spend=total(trace.spend for trace in traces) + scores.spend,
+        scores=scores.values,
+        note="; ".join(notes if ranked else [*notes, "abstained: no draw could be scored"]),
+    )

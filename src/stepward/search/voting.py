@@ -115,8 +115,8 @@ class Majority:
         request = SampleRequest(problem=problem, n=self.n, sampling=self.sampling)
         traces = await draw(request, resources)
         notes = tuple(f"draw {i}: {unusable_reason(t)}" for i, t in enumerate(traces) if not usable(t))
-        vote = majority(_answers(traces, resources.need_answers()))
-        return _result(traces, vote, Scores(values=(None,) * len(traces), spend=Spend(), notes=notes))
+        vote = majority(said(traces, resources.need_answers()))
+        return vote_result(traces, vote, Scores(values=(None,) * len(traces), spend=Spend(), notes=notes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,16 +142,18 @@ class WeightedMajority:
         request = SampleRequest(problem=problem, n=self.n, sampling=self.sampling)
         traces = await draw(request, resources)
         scores = await score_all(problem, traces, scorer)
-        answers = _answers(traces, resources.need_answers())
+        answers = said(traces, resources.need_answers())
         vote = weighted_majority(answers, scores.values, how=self.how, wrong_answers=self.wrong_answers)
-        return _result(traces, vote, scores)
+        return vote_result(traces, vote, scores)
 
 
-def _answers(traces: Sequence[Trace], answers: AnswerReader) -> list[str | None]:
+def said(traces: Sequence[Trace], answers: AnswerReader) -> list[str | None]:
+    """The canonical answer of each trace; None where it states none or cannot be used."""
     return [answers.canonical(t.answer) if usable(t) and t.answer is not None else None for t in traces]
 
 
-def _result(traces: tuple[Trace, ...], vote: Vote, scores: Scores) -> SearchResult:
+def vote_result(traces: tuple[Trace, ...], vote: Vote, scores: Scores) -> SearchResult:
+    """The result of a vote over `traces`: the best trace with the winning answer."""
     chosen = vote.groups[0].members[0] if vote.groups else None
     notes = list(scores.notes)
     if chosen is None:
