@@ -100,3 +100,17 @@ def test_a_cascade_asks_about_the_uncertain_steps_of_a_fitted_band(digits: str, 
     signals = [signal for each in decisions.values() for signal in each["signals"]]  # type: ignore[union-attr, index, call-overload]
     assert both["signals"] == {signal: signals.count(signal) for signal in set(signals)}  # type: ignore[index, call-overload]
     assert scores.keys() == decisions.keys() == dict(read_records(tmp_path / "first" / "scores.jsonl")).keys()
+
+
+def test_a_judge_labels_as_a_stage_and_says_what_it_cost(digits: str, tmp_path: Path) -> None:
+    said: Json = {
+        "use": "label",
+        "source": "traces",
+        "labeler": {"use": "judge", "judge": digits, "votes": 1},
+        "policy": {"path": "quickstart"},
+    }
+    run_recipe(Recipe.of({"name": "labelled", "seed": 0, "stages": {**SAMPLED, "said": said}}), tmp_path / "run")
+    kept = [value for _, value in read_records(tmp_path / "run" / "said" / "labels.jsonl")]
+    labels = [label for trace in kept for label in trace["labels"]]  # type: ignore[index, call-overload, union-attr]
+    assert len(kept) == 2 and labels and all(label["source"] == "judge" and label["trials"] == 1 for label in labels)  # type: ignore[index, call-overload]
+    assert all(trace["spend"]["scorer_tokens"] > 0 for trace in kept)  # type: ignore[index, call-overload, operator]

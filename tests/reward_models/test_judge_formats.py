@@ -23,7 +23,7 @@ META = {
     "text_observation": "[3] button 'Buy'",
     "checklist": "Checklist 1: the cart holds a pen",
 }
-PROBLEM = Problem(id="p", text="What is {3} * 4 + 2? Answer in {step}s.", meta=META)
+PROBLEM = Problem(id="p", text="What is {3} * 4 + 2? Answer in {step}s.", answer="14", meta=META)
 STEPS = ("Step 1: 3 * 4 = 12.", "12 + 2 = 15 {problem}.", "So it is $\\boxed{15}$.")
 
 

@@ -63,11 +63,15 @@ class PromptFormat:
                 f"{self.mode} prompts have no system message", got=self.system, mend="write it into the template"
             )
 
-    def text(self, tokenizer: Tokenizer, problem: Problem) -> str:
-        """The prompt of `problem`. `ModelError` for a problem with images, or a tokenizer without a chat template."""
+    def filled(self, problem: Problem) -> str:
+        """The template with the text of `problem` in it; `ModelError` for a problem with images."""
         if any(part.kind != "text" for part in problem.parts):
             raise ModelError(f"problem {problem.id!r} has parts that this policy cannot read", got="an image")
-        filled = self.template.replace(SLOT, problem.text)
+        return self.template.replace(SLOT, problem.text)
+
+    def text(self, tokenizer: Tokenizer, problem: Problem) -> str:
+        """The prompt of `problem`. `ModelError` for a problem with images, or a tokenizer without a chat template."""
+        filled = self.filled(problem)
         if self.mode != "chat":
             return filled
         if not tokenizer.chat_template:

@@ -12,6 +12,7 @@ resumed run reports what the unbroken run would have.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
@@ -71,6 +72,20 @@ class MeteredPolicy:
         return made
 
 
+@dataclass(eq=False, kw_only=True)
+class RetryLog:
+    """What went wrong upstream, as a `RetryingPolicy` saw it."""
+
+    draws: int = 0
+    """Draws that were asked for."""
+    again: int = 0
+    """Draws that were asked for once more, each time counted."""
+    lost: int = 0
+    """Draws that failed in the last attempt too."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Failed draws of all attempts by what was said of them."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RetryingPolicy:
     """Asks again for the draws that failed: completions with finish "error", and transient exceptions.
@@ -86,6 +101,7 @@ class RetryingPolicy:
     pause: float = 0.0
     """Seconds before the second attempt, doubled before each further one."""
     transient: tuple[type[Exception], ...] = (TimeoutError, ConnectionError)
+    log: RetryLog | None = None
 
     def __post_init__(self) -> None:
         if self.attempts < 1 or self.pause < 0 or (self.timeout is not None and self.timeout <= 0):
@@ -98,20 +114,33 @@ class RetryingPolicy:
             failed = [at for at, completion in enumerate(made) if completion.finish == "error"]
             if not failed:
                 break
+            self._note(again=len(failed))
             await asyncio.sleep(self.pause * 2 ** (attempt - 1))
             for start, count in _runs(failed):
                 again = replace(request, first_draw=request.first_draw + start, n=count)
                 for at, completion in enumerate(await self._attempt(again), start):
                     made[at] = replace(completion, spend=completion.spend + _wasted(made[at].spend))
+        self._note(draws=len(made), lost=sum(each.finish == "error" for each in made))
         return tuple(made)
 
     async def _attempt(self, request: SampleRequest) -> Sequence[Completion]:
         try:
-            return await asyncio.wait_for(self.policy.sample(request), self.timeout)
+            made: Sequence[Completion] = await asyncio.wait_for(self.policy.sample(request), self.timeout)
         except self.transient as error:
             reason = f"{type(error).__name__}: {error}".removesuffix(": ")
             failed = Completion(text="", finish="error", error=reason)
-            return [replace(failed, spend=Spend(policy_calls=int(at == 0))) for at in range(request.n)]
+            made = [replace(failed, spend=Spend(policy_calls=int(at == 0))) for at in range(request.n)]
+        if self.log is not None:
+            self.log.reasons.update(each.error or "failed" for each in made if each.finish == "error")
+        return made
+
+    def _note(self, *, draws: int = 0, again: int = 0, lost: int = 0) -> None:
+        if self.log is not None:
+            self.log.draws, self.log.again, self.log.lost = (
+                self.log.draws + draws,
+                self.log.again + again,
+                self.log.lost + lost,
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

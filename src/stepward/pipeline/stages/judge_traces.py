@@ -11,7 +11,6 @@ from stepward.pipeline.workshop import Chunks, Workshop
 from stepward.reward_models.generative.ballots import Judgement, check_prior
 from stepward.reward_models.generative.engine import JudgeEngine
 from stepward.reward_models.generative.library import judge_format
-from stepward.reward_models.generative.local import LocalPolicy
 from stepward.types import Json, Problem, Spend, StepScores, Trace
 
 
@@ -33,13 +32,10 @@ class JudgeChoice:
         judge_format(self.name)
 
     def load(self) -> JudgeEngine:
-        """The judge over its loaded policy; `ConfigError` where that one cannot judge."""
-        model = self.policy.load()
-        if not isinstance(model, LocalPolicy):
-            raise ConfigError("a judge needs a local model with a tokenizer", got=self.policy.path)
+        """The judge over its loaded policy."""
         return JudgeEngine(
             format=judge_format(self.name),
-            policy=model,
+            policy=self.policy.load(),
             votes=self.votes,
             most_tokens=self.most_tokens,
             skip=self.skip,

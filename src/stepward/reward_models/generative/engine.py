@@ -6,36 +6,24 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, TypeVar
 
+from stepward.policies.wrappers import BatchedPolicy
+from stepward.protocols import Policy, PolicyEngine
+from stepward.reward_models.generative.any_policy import judge_model
 from stepward.reward_models.generative.ballots import Judgement
-from stepward.reward_models.generative.local import LocalPolicy, local_judge, unprompted
-from stepward.reward_models.generative.record import JudgeFormat
 from stepward.reward_models.generative.scorer import GenerativePRM
-from stepward.reward_models.generative.writing import Runner
-from stepward.types import Origin, Problem, Sampling, StepScores, Trace
+from stepward.reward_models.generative.settings import JudgeSettings
+from stepward.types import Origin, Problem, StepScores, Trace
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class JudgeEngine:
-    """A `StepScorerEngine` over a local model; fields as of `GenerativePRM`."""
+class JudgeEngine(JudgeSettings):
+    """A `StepScorerEngine` over a local model or a server."""
 
-    format: JudgeFormat
-    policy: LocalPolicy
-    votes: int | None = None
-    quorum: int = 1
-    prior: float | None = None
-    rounds: int = 1
-    sampling: Sampling | None = None
-    most_tokens: int | None = None
-    skip: tuple[str, ...] = ()
-    runner: Runner | None = None
-
-    def __post_init__(self) -> None:
-        self.scorer()
+    policy: PolicyEngine
 
     @property
     def origin(self) -> Origin:
@@ -44,6 +32,7 @@ class JudgeEngine:
 
     def score_batch(self, pairs: Sequence[tuple[Problem, Trace]]) -> list[StepScores]:
         """One record per pair, in order. `ScoreError` where a step has no score and no prior was stated."""
+        self.refuse_scoring()
         return [
             judgement.scores(prior=self.prior).check(trace)
             for judgement, (_, trace) in zip(self.judge_batch(pairs), pairs, strict=True)
@@ -58,25 +47,10 @@ class JudgeEngine:
 
         return _in_a_loop_of_its_own(all_of_them())
 
-    @cached_property
-    def _policy(self) -> LocalPolicy:
-        """Kept, because telling a model's revision reads its weights."""
-        return unprompted(self.policy)
-
     def scorer(self) -> GenerativePRM:
         """The same judge for the event loop that is running."""
-        return GenerativePRM(
-            format=self.format,
-            model=local_judge(self._policy),
-            votes=self.votes,
-            quorum=self.quorum,
-            prior=self.prior,
-            rounds=self.rounds,
-            sampling=self.sampling,
-            most_tokens=self.most_tokens,
-            skip=self.skip,
-            runner=self.runner,
-        )
+        policy = self.policy if isinstance(self.policy, Policy) else BatchedPolicy(engine=self.policy)
+        return GenerativePRM(model=judge_model(policy), **self.shared())
 
 
 def _in_a_loop_of_its_own(work: Coroutine[Any, Any, T]) -> T:

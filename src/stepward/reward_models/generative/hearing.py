@@ -12,6 +12,7 @@ from stepward.reward_models.generative.ballots import Ballot
 from stepward.reward_models.generative.prompts import Brief, Turn
 from stepward.reward_models.generative.reading import Label, Reading, first_error, read_items, read_steps, worth
 from stepward.reward_models.generative.record import Phase
+from stepward.reward_models.generative.structured import read_json
 from stepward.reward_models.generative.writing import Draft, Pen, Verdict, filled_phase
 
 
@@ -28,7 +29,8 @@ class Hearing:
         """One critique of the whole trace per vote."""
         turns = self.brief.turns(len(self.brief.steps))
         drafts = await self.pen.drafts(turns, self._phases(len(self.brief.steps)), draws)
-        read = {"choice": self._table, "labels": self._labels, "index": self._index}[self.brief.format.read]
+        reads = {"choice": self._table, "labels": self._labels, "index": self._index, "json": self._json}
+        read = reads[self.brief.format.read]
         heard = await asyncio.gather(*(read(turns, draft) for draft in drafts))
         return [
             self._ballot(dict(enumerate(verdicts)), (draft.text,))
@@ -130,6 +132,12 @@ class Hearing:
         if wrong is None:
             return self._none("no box names a step, or -1" + _cut(draft))
         return [Verdict(float(step < wrong)) for step in range(count)]
+
+    async def _json(self, turns: Sequence[Turn], draft: Draft) -> list[Verdict]:
+        if draft.failed:
+            return self._none(draft.failed)
+        found = read_json(self.brief.format, draft.text, len(self.brief.steps))
+        return [Verdict(value, note + _cut(draft) if note else "") for value, note in found]
 
     async def _stated(self, turns: Sequence[Turn], draft: Draft, reading: Reading) -> list[Verdict]:
         """What the labels of `reading` are worth, in order, abstentions included."""

@@ -7,6 +7,7 @@ their source. Where a reference does something that would be wrong to copy, `sou
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -34,6 +35,32 @@ STEPWARD_JUDGE = JudgeFormat(
     verdicts={" correct": 1.0, " incorrect": 0.0},
     target="validity",
     votes=4,
+)
+
+STEPWARD_JSON = replace(
+    STEPWARD_JUDGE,
+    name="stepward-json",
+    summary="Ours, any model: a JSON record a step",
+    prompt=STEPWARD_JUDGE.prompt.rpartition("{steps}")[0]
+    + '{steps}\n\nAnswer with a JSON object {"steps": [{"step": 1, "check": "...", "verdict": "..."}, ...]} that holds '
+    'exactly {count} records, one for each step in order: a short check, then the verdict, "correct" or "incorrect".',
+    phases=(Phase(max_tokens=4096),),
+    closing="",
+    line="",
+    read="json",
+    verdicts={"correct": 1.0, "incorrect": 0.0},
+)
+
+_REFERENCE = (
+    "\n\nFor your judgement alone, here is what is right. A solution may get there in another way; judge its steps, "
+    "and do not take a step for wrong because it differs.\n\n{reference}\n\n"
+)
+
+STEPWARD_JUDGE_REFERENCE = replace(
+    STEPWARD_JUDGE,
+    name="stepward-judge-reference",
+    summary="The same with the reference answer: for labels alone",
+    prompt=STEPWARD_JUDGE.prompt.replace("{steps}\n\n", "{steps}" + _REFERENCE),
 )
 
 _THINKPRM_PROMPT = (
@@ -198,6 +225,14 @@ PROCESSBENCH = JudgeFormat(
     sampling=Sampling(temperature=1.0, top_p=0.9),
 )
 
+PROCESSBENCH_REFERENCE = replace(
+    PROCESSBENCH,
+    name="processbench-critic-reference",
+    summary="The same with the reference answer: for labels alone",
+    source="ProcessBench's prompt with a reference of our own wording between solution and task",
+    prompt=PROCESSBENCH.prompt.replace("{steps}\n\n", "{steps}" + _REFERENCE),
+)
+
 _GENRM_PROMPT = "{problem}\n\nProposed solution:\n{steps}"
 
 GENRM = JudgeFormat(
@@ -274,8 +309,11 @@ JUDGES: Mapping[str, JudgeFormat] = MappingProxyType(
             GENRM,
             GENRM_COT,
             PROCESSBENCH,
+            PROCESSBENCH_REFERENCE,
             R_PRM,
+            STEPWARD_JSON,
             STEPWARD_JUDGE,
+            STEPWARD_JUDGE_REFERENCE,
             THINKPRM,
             THINKPRM_STEPS,
             WEB_SHEPHERD,

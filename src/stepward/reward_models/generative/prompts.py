@@ -11,6 +11,9 @@ from stepward.errors import ScoreError
 from stepward.reward_models.generative.record import SLOT, JudgeFormat
 from stepward.types import Problem, Trace
 
+SOLUTION = "reference_solution"
+"""Key of `problem.meta` under which readers keep a reference solution."""
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -75,7 +78,20 @@ class Brief:
             "count": str(shown),
             "next": str(last + 1),
         }
+        if "{reference}" in template:
+            slots["reference"] = self._reference()
         return filled(template, slots | self._meta(template))
+
+    def _reference(self) -> str:
+        answer, solution = self.problem.answer, self.problem.meta.get(SOLUTION)
+        parts = [f"The right answer is: {answer}"] if answer is not None else []
+        parts += [f"A right solution:\n{solution}"] if isinstance(solution, str) else []
+        if not parts:
+            raise ScoreError(
+                f"judge {self.format.name} needs the reference answer of problem {self.problem.id!r}",
+                mend=f"set its answer or meta[{SOLUTION!r}], or take a judge without reference",
+            )
+        return "\n".join(parts)
 
     def _written(self, count: int) -> str:
         numbered = enumerate(self.steps[: max(0, count)], self.format.first_number)

@@ -8,6 +8,7 @@ Every family comes down to these choices:
     read      choice   the chance of each verdict's text behind a closing phrase
               labels   verdicts stated in the critique, each read as the chance of the verdicts' texts at its place
               index    the number of the first wrong step in the last \boxed{...}
+              json     one record per step in an answer that is JSON, held to a schema where the server can
 
 With w(v) in [0, 1] what verdict text v is worth and p(v) its chance, one vote for a step is sum w p / sum p. Texts hold
 slots in braces, filled in one pass, so braces in a problem or a step stay as they are:
@@ -15,6 +16,7 @@ slots in braces, filled in one pass, so braces in a problem or a step stay as th
     {problem}     the problem's text                        {step} {number}   the step in question, and its number
     {steps}       the steps shown, each written as `step`   {count} {next}    how many are shown; the number behind
     {previous}    the steps before the one in question      {meta:KEY}        `problem.meta[KEY]`, a text
+    {reference}   the reference answer, and the reference solution where one is known: for labels alone
 """
 
 from __future__ import annotations
@@ -29,10 +31,10 @@ from stepward.errors import ConfigError, DataError
 from stepward.types import Json, Sampling, Target
 
 Scope: TypeAlias = Literal["trace", "prefix", "step"]
-Read: TypeAlias = Literal["choice", "labels", "index"]
+Read: TypeAlias = Literal["choice", "labels", "index", "json"]
 Voting: TypeAlias = Literal["mean", "majority"]
 
-SLOT = re.compile(r"\{(problem|steps|previous|step|number|count|next|meta:[\w.-]+)\}")
+SLOT = re.compile(r"\{(problem|steps|previous|step|number|count|next|reference|meta:[\w.-]+)\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,13 +137,23 @@ class JudgeFormat:
                 before,
             ),
             (not table or bool(self.line), "choice over a trace needs a line for each step's verdict", self.line),
-            (self.read != "index" or self.scope == "trace", "an index is read from a whole trace", self.scope),
+            (
+                self.read not in ("index", "json") or self.scope == "trace",
+                "an index, or JSON, is read from a whole trace",
+                self.scope,
+            ),
             (not self.dialogue or self.scope == "step", "a dialogue judges step by step", self.scope),
             (not labels or "(" in self.label, "label must be a regular expression with a group", self.label),
             (self.read == "choice" or bool(self.phases), "there is nothing to read without a phase", self.phases),
             (self.votes >= 1, "votes must be at least 1", self.votes),
             (self.decision_temperature > 0, "the decision temperature lies above 0", self.decision_temperature),
         )
+
+    @property
+    def sees_reference(self) -> bool:
+        """Whether the judge is shown the reference answer."""
+        shown = [self.prompt, self.system, self.turn, self.closing, self.line, *(each.opening for each in self.phases)]
+        return any(slot in text for text in shown for slot in ("{reference}", "{meta:reference_solution}"))
 
     def to_json(self) -> dict[str, Json]:
         """Plain data that `from_json` reads back; fields at their default are left out."""

@@ -5,6 +5,7 @@ that did not abstain (or the share of good votes, where the format says majority
 
     choice   P(good) = sum over verdict texts of worth x chance behind the closing phrase
     labels   the same at the place of each verdict that the critique states; 1 or 0 where no chances are to be had
+    json     1 or 0 as the verdict in the answer's record of the step says
     index    1 for steps before the first wrong one that the critique names, else 0: over votes, the share of critics
              whose first error lies behind the step
 
@@ -18,82 +19,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from stepward.budget import Meter
 from stepward.errors import ConfigError
-from stepward.reward_models.generative.ballots import Ballot, Judgement, check_prior, tally
+from stepward.reward_models.generative.ballots import Ballot, Judgement, tally
 from stepward.reward_models.generative.hearing import Hearing
 from stepward.reward_models.generative.model import JudgeModel
 from stepward.reward_models.generative.prompts import Brief
-from stepward.reward_models.generative.record import JudgeFormat, Phase
-from stepward.reward_models.generative.writing import Pen, Runner
-from stepward.types import Json, Origin, Problem, Sampling, Spend, StepScores, Trace, content_key
+from stepward.reward_models.generative.settings import JudgeSettings
+from stepward.reward_models.generative.writing import Pen
+from stepward.types import Json, Origin, Problem, Spend, StepScores, Trace, content_key
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class GenerativePRM:
+class GenerativePRM(JudgeSettings):
     """A `StepScorer` over a judge's format and a language model. `judge` tells more than `score`."""
 
-    format: JudgeFormat
     model: JudgeModel
-    votes: int | None = None
-    """None takes the format's."""
-    quorum: int = 1
-    """Votes a step needs to have a score."""
-    prior: float | None = None
-    """What `score` gives a step that nobody judged; None raises `ScoreError` instead."""
-    rounds: int = 1
-    """How often each critique is thought through; above 1 the format's `rethink` phrases go between."""
-    sampling: Sampling | None = None
-    """None takes the format's. Stop strings and token limits always stand with the phases."""
-    most_tokens: int | None = None
-    """A limit on each phase below the format's."""
-    skip: tuple[str, ...] = ()
-    """Names of phases that are left out."""
-    runner: Runner | None = None
-    """Runs the code of phases that have some."""
-
-    def __post_init__(self) -> None:
-        check_prior(self.prior)
-        if not 1 <= self.quorum <= self._votes:
-            raise ConfigError("quorum must lie between 1 and the number of votes", got=(self.quorum, self._votes))
-        if not 1 <= self.rounds <= 1 + len(self.format.rethink):
-            raise ConfigError(f"{self.format.name} thinks 1 to {1 + len(self.format.rethink)} rounds", got=self.rounds)
-        if self.most_tokens is not None and self.most_tokens < 1:
-            raise ConfigError("most_tokens must be at least 1", got=self.most_tokens)
-        named = [phase.name for phase in self.format.phases]
-        if not set(self.skip) <= set(named):
-            raise ConfigError(f"{self.format.name} has no such phase", got=self.skip, mend=f"phases: {named}")
-        for phase in self.phases:
-            if phase.code_stop and self.runner is None:
-                raise ConfigError(
-                    f"phase {phase.name!r} of {self.format.name} runs code that the judge writes and needs a runner",
-                    mend=f"pass one that is safe, or leave the phase out: skip=({phase.name!r},)",
-                )
-
-    @property
-    def _votes(self) -> int:
-        return self.format.votes if self.votes is None else self.votes
-
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        """What is written, in order: without the skipped phases, with the further rounds of thinking."""
-        kept = tuple(phase for phase in self.format.phases if phase.name not in self.skip)
-        again = tuple(replace(kept[-1], opening=phrase) for phrase in self.format.rethink[: self.rounds - 1] if kept)
-        if self.most_tokens is None:
-            return kept + again
-        return tuple(replace(each, max_tokens=min(each.max_tokens, self.most_tokens)) for each in kept + again)
 
     @property
     def origin(self) -> Origin:
         """Format, model, and everything that moves a score, such as how verdicts are read."""
-        sampling = self.sampling or self.format.sampling
-        read = "chances" if self.model.chooser is not None else "written"
+        sampling = self.sampled
         settings: dict[str, Json] = {
             "model": self.model.origin.maker,
-            "verdicts": "index" if self.format.read == "index" else read,
-            "votes": self._votes,
+            "verdicts": self._verdicts,
+            "votes": self.votes_cast,
             "voting": self.format.voting,
             "quorum": self.quorum,
             "rounds": self.rounds,
@@ -108,8 +60,18 @@ class GenerativePRM:
             maker=f"scorer:judge:{self.format.name}", revision=revision, settings=settings, seed=sampling.seed
         )
 
+    @property
+    def _verdicts(self) -> str:
+        """How they are read: as chances, chosen among the known ones, or as they are written."""
+        if self.format.read in ("index", "json"):
+            return self.format.read
+        if self.model.chooser is not None:
+            return "chances"
+        return "chosen" if self.model.choosing is not None and self.format.read == "choice" else "written"
+
     async def score(self, problem: Problem, trace: Trace) -> StepScores:
-        """One score per step; `ScoreError` where one has none and no prior was stated."""
+        """One score per step; `ScoreError` where one has none and no prior was stated, or the answer was shown."""
+        self.refuse_scoring()
         return (await self.judge(problem, trace)).scores(prior=self.prior).check(trace)
 
     async def judge(self, problem: Problem, trace: Trace, steps: Collection[int] | None = None) -> Judgement:
@@ -138,16 +100,17 @@ class GenerativePRM:
         pen = Pen(
             format=self.format,
             model=self.model,
-            sampling=self.sampling or self.format.sampling,
+            sampling=self.sampled,
             meter=meter,
             runner=self.runner,
+            steps=len(brief.steps),
         )
         hearing = Hearing(brief=brief, pen=pen, phases=self.phases, asked=asked)
         if self.format.scope == "trace":
-            return await hearing.on_trace(range(self._votes))
+            return await hearing.on_trace(range(self.votes_cast))
         if self.format.dialogue:
-            return list(await asyncio.gather(*(hearing.in_dialogue(draw) for draw in range(self._votes))))
-        return await hearing.on_steps(range(self._votes))
+            return list(await asyncio.gather(*(hearing.in_dialogue(draw) for draw in range(self.votes_cast))))
+        return await hearing.on_steps(range(self.votes_cast))
 
 
 def _as_scorer(spend: Spend) -> Spend:

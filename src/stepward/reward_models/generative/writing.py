@@ -6,15 +6,18 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 from stepward.budget import Meter
 from stepward.errors import ModelError
+from stepward.protocols import Policy
 from stepward.reward_models.generative.choosing import ChoiceRequest
 from stepward.reward_models.generative.model import JudgeModel
 from stepward.reward_models.generative.prompts import Turn
 from stepward.reward_models.generative.reading import leading_verdict
 from stepward.reward_models.generative.record import JudgeFormat, Phase
+from stepward.reward_models.generative.structured import verdict_schema
 from stepward.types import Completion, SampleRequest, Sampling
 
 FENCE, PYTHON = "```", "```python"
@@ -65,6 +68,15 @@ class Pen:
     sampling: Sampling
     meter: Meter
     runner: Runner | None = None
+    steps: int = 0
+    """Steps of the trace, for answers that are held to a schema."""
+
+    @cached_property
+    def policy(self) -> Policy:
+        """Who writes: held to the schema of the answer where the format has one and the policy can be."""
+        if self.format.read != "json" or self.model.held_to is None:
+            return self.model.policy
+        return self.model.held_to(verdict_schema(self.format, self.steps))
 
     async def drafts(self, turns: Sequence[Turn], phases: Sequence[Phase], draws: range) -> list[Draft]:
         """One critique per draw; `phases` have their slots filled."""
@@ -93,7 +105,8 @@ class Pen:
 
     async def _written_verdict(self, turns: Sequence[Turn], draft: Draft) -> Verdict:
         sampling = replace(self.sampling, max_tokens=VERDICT_TOKENS, stop=("\n",))
-        (made,) = await self._sample(turns, [draft], sampling)
+        policy = self.model.choosing(tuple(self.format.verdicts)) if self.model.choosing else self.policy
+        (made,) = await self._sample(turns, [draft], sampling, policy)
         if made.finish == "error":
             return Verdict(None, made.error)
         text = leading_verdict(self.format.verdicts, made.text)
@@ -128,13 +141,15 @@ class Pen:
         output = await self.runner.run(code) if found else "no block of Python was found"
         return draft.followed_by(phase.code_output.replace("{output}", output.strip()))
 
-    async def _sample(self, turns: Sequence[Turn], drafts: Sequence[Draft], sampling: Sampling) -> Sequence[Completion]:
+    async def _sample(
+        self, turns: Sequence[Turn], drafts: Sequence[Draft], sampling: Sampling, policy: Policy | None = None
+    ) -> Sequence[Completion]:
         """One continuation for each of `drafts`, which stand at one text and have draws in a row."""
         problem, prefix = self.model.place(turns, drafts[0].text)
         first, n = drafts[0].draw, len(drafts)
         request = SampleRequest(problem=problem, prefix=prefix, n=n, sampling=sampling, first_draw=first)
         try:
-            made = await self.model.policy.sample(self.model.fitted(request))
+            made = await (policy or self.policy).sample(self.model.fitted(request))
         except ModelError as error:
             return [Completion(text="", finish="error", error=str(error))] * n
         for each in made:
