@@ -2,62 +2,16 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import beta, betabinom
 
 from stepward.combine.uncertainty import (
     Band,
-    CountPosterior,
     UncertainScores,
     ensemble_scores,
     fit_band,
-    fit_prior,
     quantile_scores,
-    samples_needed,
 )
 from stepward.errors import ConfigError, LabelError, ScoreError
 from stepward.types import StepScores
-
-
-@pytest.mark.parametrize(("low", "samples"), [(0.1, 44), (0.3, 13), (0.5, 7), (0.9, 2)])
-def test_instance_adaptive_samples_agree_with_the_golden_vector(low: float, samples: int) -> None:
-    assert samples_needed(low, confidence=0.99, most=1000) == samples
-
-
-def test_samples_never_exceed_the_cap_and_grow_as_the_chance_falls() -> None:
-    assert samples_needed(0.0, most=64) == 64 and samples_needed(1.0) == 1 and samples_needed(1e-9, most=64) == 64
-    needed = [samples_needed(p / 100, most=10_000) for p in range(1, 100)]
-    assert needed == sorted(needed, reverse=True)
-    for p in (0.07, 0.2, 0.63):
-        n = samples_needed(p, confidence=0.95)
-        assert 1 - (1 - p) ** n >= 0.95 > 1 - (1 - p) ** (n - 1)
-    with pytest.raises(ConfigError, match="p_low"):
-        samples_needed(math.nan)
-    with pytest.raises(ConfigError, match="confidence"):
-        samples_needed(0.5, confidence=1.0)
-
-
-def test_jeffreys_posterior_agrees_with_the_golden_vector() -> None:
-    prior = CountPosterior()
-    assert prior.mean(0, 8) == pytest.approx(0.0556, abs=1e-4) and prior.mean(8, 8) == pytest.approx(0.9444, abs=1e-4)
-    found = prior.interval(3, 8, level=0.9)
-    assert beta(3.5, 5.5).cdf(found.high) - beta(3.5, 5.5).cdf(found.low) == pytest.approx(0.9)
-    assert found.low < found.value < found.high
-    wide = prior.interval(0, 0, level=0.9)
-    assert wide.low < 0.01 and wide.high > 0.99, "no rollout says nothing"
-    with pytest.raises(LabelError, match="0 <= k <= n"):
-        prior.interval(3, 2)
-    with pytest.raises(ConfigError, match="Beta prior"):
-        CountPosterior(a=0)
-
-
-def test_the_prior_that_made_the_counts_is_found() -> None:
-    k = betabinom.rvs(8, 2.0, 5.0, size=6000, random_state=0)
-    found = fit_prior(k.tolist(), [8] * 6000)
-    assert (found.a, found.b) == pytest.approx((2, 5), rel=0.15)
-    alike = fit_prior([4] * 50, [8] * 50)
-    assert alike.a == pytest.approx(alike.b, rel=0.05) and alike.a > 5, "equal counts: a narrow prior, held in bounds"
-    with pytest.raises(LabelError, match="one pair a label"):
-        fit_prior([1, 2], [8])
 
 
 def test_an_ensemble_is_its_mean_its_deviation_and_its_range() -> None:

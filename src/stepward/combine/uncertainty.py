@@ -2,18 +2,17 @@
 
     ensemble    mean and standard deviation over heads that saw resampled problems (ActPRM, arXiv 2504.10559)
     quantiles   heads for the 10 %, 50 % and 90 % quantile of the value, pinball loss (arXiv 2506.09338)
-    counts      Beta(a + k, b + n - k): what k of n rollouts say of the value, before any model
     band        conformalised quantiles: [low - m, high + m], m the ceil((P + 1) level)-th smallest over P problems of
                 max over its labels of max(low - y, y - high) (Romano et al., arXiv 1905.03222)
 
 A band covers every label of a new problem at once with probability `level`, if problems are exchangeable and both
 models saw none of them. Its labels are what it covers: with k of n as y, that is the noisy k / n, not the value behind.
 
-Use: N = ceil(log(1 - C) / log(1 - p_low)) samples hold a right one with confidence C, where p_low is a low quantile
-of the chance that one is (instance-adaptive scaling).
+Use: `metrics.binomial.samples_needed` samples hold a right one with confidence C, where its p_low is a low quantile of
+the chance that one is (instance-adaptive scaling). What k of n rollouts say, before any model, stands there too.
 
 Degenerate cases: one head has no deviation and is refused; fewer than level / (1 - level) problems cannot give a band
-and are refused; p_low = 0 never suffices and gives `most`.
+and are refused.
 """
 
 from __future__ import annotations
@@ -28,8 +27,7 @@ from numpy.typing import ArrayLike
 
 from stepward.combine.log_linear import problem_codes
 from stepward.errors import ConfigError, LabelError, ScoreError
-from stepward.metrics.bootstrap import Interval
-from stepward.metrics.checks import Floats, finite
+from stepward.metrics.checks import finite
 from stepward.types import StepScores
 
 How = Literal["ensemble", "quantiles", "band"]
@@ -103,59 +101,6 @@ def quantile_scores(scores: StepScores, quantiles_SQ: ArrayLike) -> UncertainSco
         raise ScoreError("quantile scores need an odd number of quantiles, 3 or more", got=ordered.shape[1])
     low, middle, high = (tuple(ordered[:, at].tolist()) for at in (0, ordered.shape[1] // 2, -1))
     return UncertainScores(scores=replace(scores, values=middle), lows=low, highs=high, how="quantiles")
-
-
-def samples_needed(p_low: float, *, confidence: float = 0.99, most: int = 256) -> int:
-    """Samples that hold a right one with `confidence` where each is right with chance `p_low`; at most `most`."""
-    if not (0 <= p_low <= 1 and 0 < confidence < 1) or most < 1:
-        raise ConfigError("p_low lies in [0, 1], confidence in (0, 1), most is at least 1", got=(p_low, confidence))
-    if p_low in (0.0, 1.0):
-        return most if p_low == 0.0 else 1
-    return min(most, max(1, math.ceil(math.log1p(-confidence) / math.log1p(-p_low) - 1e-9)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CountPosterior:
-    """What k of n says of a value, under a Beta(a, b) prior; the default is Jeffreys'."""
-
-    a: float = 0.5
-    b: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not (self.a > 0 and self.b > 0):
-            raise ConfigError("a Beta prior needs a > 0 and b > 0", got=(self.a, self.b))
-
-    def mean(self, successes: int, trials: int) -> float:
-        """(a + k) / (a + b + n)."""
-        return (self.a + successes) / (self.a + self.b + trials)
-
-    def interval(self, successes: int, trials: int, *, level: float = 0.8) -> Interval:
-        """The mean, and the central interval that holds `level` of the posterior. `LabelError` unless 0 <= k <= n."""
-        from scipy.stats import beta
-
-        if not 0 <= successes <= trials:
-            raise LabelError("counts must satisfy 0 <= k <= n", got=(successes, trials))
-        own = beta(self.a + successes, self.b + trials - successes)
-        low, high = own.ppf([(1 - level) / 2, (1 + level) / 2]).tolist()
-        return Interval(value=self.mean(successes, trials), low=low, high=high, level=level)
-
-
-def fit_prior(successes_K: Sequence[int], trials_K: Sequence[int]) -> CountPosterior:
-    """The prior under which the counts are likeliest (beta-binomial, empirical Bayes); a, b held in [0.01, 1000]."""
-    from scipy.optimize import minimize
-    from scipy.stats import betabinom
-
-    k, n = np.asarray(successes_K), np.asarray(trials_K)
-    if k.shape != n.shape or not len(k) or (k < 0).any() or (k > n).any():
-        raise LabelError("counts must satisfy 0 <= k <= n, one pair a label", got=(k.shape, n.shape))
-
-    def loss(logs: Floats) -> float:
-        return -float(betabinom.logpmf(k, n, *np.exp(logs)).sum())
-
-    span = (math.log(0.01), math.log(1000.0))
-    found = minimize(loss, np.zeros(2), method="L-BFGS-B", bounds=[span, span])
-    a, b = np.exp(found.x).tolist()
-    return CountPosterior(a=a, b=b)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,10 @@ The trace gets its verdict, which is all that an outcome reward model (ORM) trai
 every step also gets it as a value label with one trial, the crude control for any process label: a
 right step of a wrong trace is labelled wrong. An undecided verdict labels nothing.
 
-Source: Cobbe et al., arXiv 2110.14168; Lightman et al., arXiv 2305.20050.
+The spread labels are FreePRM's pseudo labels; what that method adds, a third class that takes up their noise, is a
+matter of training.
+
+Source: Cobbe et al., arXiv 2110.14168; Lightman et al., arXiv 2305.20050; FreePRM, arXiv 2506.03570.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The completions of prefixes of one problem: written when they are asked for, judged, kept and counted.
 
 Completion i of a prefix depends on problem, prefix, sampling and i alone. So the first n completions are the same
-whoever asked for them, with whatever n before: a labeler that draws eight at once and one that draws two, then six more,
+whoever asked for them, with whatever n before: a labeler that draws eight at once and one that draws two, then six,
 count the same eight, and traces that share a prefix share its completions.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from stepward.protocols import Policy, Resources, Verifier
-from stepward.types import Completion, Problem, SampleRequest, Sampling, Spend, Verdict
+from stepward.types import Completion, Finish, Problem, SampleRequest, Sampling, Spend, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,7 @@ class Ending:
     """None where the verdict is undecided, or the completion failed."""
     tokens: int
     """Tokens that were written."""
+    finish: Finish = "stop"
     error: str = ""
     """Why it failed, where it did."""
 
@@ -104,6 +105,7 @@ class Rollouts:
                 text=completion.text,
                 correct=verdict.correct if verdict else None,
                 tokens=completion.spend.policy_tokens,
+                finish=completion.finish,
                 error=completion.error or "failed" if completion.finish == "error" else "",
             )
             for completion, verdict in zip(completions, judged, strict=True)

@@ -1,0 +1,1 @@
+"""One labelling of several: one rule a file."""

@@ -1,0 +1,1 @@
+"""Leave labels out: one reason a file. What is left out becomes None and keeps its place."""
