@@ -365,19 +365,17 @@ def test_a_place_with_at_most_one_labelled_step_makes_no_pair(tmp_path):
 
 def test_all_pairs_above_the_margin_are_written_where_asked(tmp_path):
     examples = [Example(problem=Q, labeled=one) for one in FOREST]
-    every = PreferenceWriter(take="all").write(tmp_path / "a.jsonl", examples)
-    clear = PreferenceWriter(take="all", margin=0.5).write(tmp_path / "b.jsonl", examples)
+    every = PreferenceWriter(take="all", sure=0.0).write(tmp_path / "a.jsonl", examples)
+    clear = PreferenceWriter(take="all", margin=0.5, sure=0.0).write(tmp_path / "b.jsonl", examples)
     assert (every.rows, clear.rows, clear.lost["pairs within the margin"]) == (4, 1, 3)
 
 
-def test_a_significant_pair_is_so_many_standard_errors_apart(tmp_path):
+def test_a_pair_with_counts_is_made_where_the_posterior_is_sure_of_its_order(tmp_path):
     examples = [Example(problem=Q, labeled=one) for one in FOREST]
-    # shares with one more of each: b 9/10, c 2/10, so 0.875 / sqrt((0.09 + 0.16) / 8) = 4.95; a and x 7/10, 3/10: 2.18
-    assert PreferenceWriter(sigmas=4.9).write(tmp_path / "a.jsonl", examples).rows == 1
-    assert PreferenceWriter(sigmas=5.0).write(tmp_path / "a.jsonl", examples).rows == 0
-    bare = [example("q", ["a"], [1.0]), example("q", ["b"], [0.0])]
-    written = PreferenceWriter(sigmas=1.0).write(tmp_path / "a.jsonl", bare)
-    assert written.lost["pairs without counts, so of unknown significance"] == 1
+    # Pr[theta_1 > theta_2] under Jeffreys' priors: b 8/8 against c 1/8 is 1.000, a 6/8 against x 2/8 is 0.976
+    assert PreferenceWriter(sure=0.97).write(tmp_path / "a.jsonl", examples).rows == 2
+    written = PreferenceWriter(sure=0.99).write(tmp_path / "a.jsonl", examples)
+    assert (written.rows, written.lost["pairs of unsure order"]) == (1, 2)
 
 
 def test_steps_that_traces_share_count_once_with_mean_value_and_summed_counts(tmp_path):

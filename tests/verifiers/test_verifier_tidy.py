@@ -42,3 +42,7 @@ def test_tidying_twice_changes_nothing():
 
 def test_squeezed_ignores_every_space():
     assert squeezed(r"\left( 1, 2 \right)") == squeezed("(1,2)")
+
+
+def test_a_negative_space_joins_the_digits_of_one_number_whatever_stands_behind_it() -> None:
+    assert tidy(r"11,\! 111,\! 100") == tidy(r"11,\!111,\!100") == "11,111,100"

@@ -11,8 +11,8 @@ lines, and the number read as a position in the list would mark the wrong place 
                                     its number cannot be placed.
 
 A question's solutions sometimes spell its options differently ("None" has become "nan"): the first solution's
-spelling is the problem, and the others are counted. Labels target the prefix. The row's right or wrong judges
-the reasoning, so no verdict on the answer is given; it stays in `meta`.
+spelling is the problem, and the others are counted. Its options also stand in its meta, as "options". Labels target
+the prefix. The row's right or wrong judges the reasoning, so no verdict on the answer is given; it stays in `meta`.
 Licence: MIT. Paper: MR-Ben, arXiv 2406.13975.
 """
 
@@ -50,6 +50,7 @@ COLUMNS = Columns(
     ),
 )
 HEADER = re.compile(r"\W*Step (\d+)")
+OPTION = re.compile(r"(?m)^(?=[A-J]\s?[:.)])")
 LABELER = Origin(maker="human:mr_ben")
 
 
@@ -145,10 +146,12 @@ def _meta(row: Row, *, wrong: bool) -> dict[str, Json]:
 def _problem(row: Row) -> Problem:
     options = row.text("Options") if row.has("Options") else ""
     text = row.filled("Question") + (f"\n{options}" if options.strip() else "")
+    listed: list[Json] = [option.strip() for option in OPTION.split(options)[1:]]
     return Problem(
         id=row.filled("Question_UUID"),
         text=text,
         answer=row.text("Ground_Truth_Answer") if row.has("Ground_Truth_Answer") else None,
         answer_kind="choice" if options.strip() else "exact",
         domain=row.text("Subject") if row.has("Subject") else "",
+        meta={"options": listed} if len(listed) > 1 else {},
     )

@@ -34,6 +34,8 @@ class Cut:
     text: str
     value: float
     children: list[Cut] = field(default_factory=list)
+    copies: int = 1
+    """How often it stands in the file; `value` is the mean."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,19 +47,26 @@ class OmegaPrm:
 
     def stream(self, path: Source, tally: Tally) -> Iterator[Example]:
         """The traces of each question, in the order of its tree."""
+        for row, problem, root in self._rows(path, tally):
+            if not root.children:
+                tally.drop("a question without a step")
+            for cuts in _paths(root):
+                yield self._example(row, problem, root, cuts)
+
+    def trees(self, path: Source, tally: Tally) -> Iterator[tuple[Problem, Cut]]:
+        """Each question with the root of its tree, whose text is empty."""
+        for _, problem, root in self._rows(path, tally):
+            yield problem, root
+
+    def _rows(self, path: Source, tally: Tally) -> Iterator[tuple[Row, Problem, Cut]]:
         for row in read_rows(path, COLUMNS, tally, self.extra):
             question = row.filled("question")
             as_list = isinstance(row.get("reasoning_steps"), list)
             root = _from_prefixes(row, question, tally) if as_list else _from_tree(row, question)
-            if not root.children:
-                tally.drop("a question without a step")
-            for cuts in _paths(root):
-                yield self._example(row, root, cuts)
+            text, answer = question.strip(), row.text("final_answer") if row.has("final_answer") else None
+            yield row, Problem(id=f"omega-{content_key(text)}", text=text, answer=answer), root
 
-    def _example(self, row: Row, root: Cut, cuts: tuple[Cut, ...]) -> Example:
-        text = row.filled("question").strip()
-        answer = row.text("final_answer") if row.has("final_answer") else None
-        problem = Problem(id=f"omega-{content_key(text)}", text=text, answer=answer)
+    def _example(self, row: Row, problem: Problem, root: Cut, cuts: tuple[Cut, ...]) -> Example:
         meta: dict[str, Json] = {"root_value": root.value, **row.extras}
         with row.blame("reasoning_steps"):
             trace = from_steps(problem.id, [cut.text for cut in cuts], separator=self.separator, meta=meta)
@@ -83,20 +92,21 @@ def _from_tree(row: Row, question: str) -> Cut:
 def _from_prefixes(row: Row, question: str, tally: Tally) -> Cut:
     root, above = Cut("", 0.0), [("", Cut("", 0.0))]
     above[0] = ("", root)
-    for prefix, value in _values(row, question, tally):
+    for prefix, values in _values(row, question, tally):
+        value = sum(values) / len(values)
         if not prefix:
             root.value = value
             continue
         while not prefix.startswith(above[-1][0]):
             above.pop()
         parent, cut = above[-1]
-        cut.children.append(Cut(prefix[len(parent) :].strip(), value))
+        cut.children.append(Cut(prefix[len(parent) :].strip(), value, copies=len(values)))
         above.append((prefix, cut.children[-1]))
     return root
 
 
-def _values(row: Row, question: str, tally: Tally) -> list[tuple[str, float]]:
-    """Each prefix without its question, and its value, sorted: whatever a prefix begins with stands before it."""
+def _values(row: Row, question: str, tally: Tally) -> list[tuple[str, list[float]]]:
+    """Each prefix without its question, and its values, sorted: whatever a prefix begins with stands before it."""
     found: dict[str, list[float]] = {}
     for item in row.rows("reasoning_steps"):
         check_columns(item, PREFIX, Tally())
@@ -105,7 +115,7 @@ def _values(row: Row, question: str, tally: Tally) -> list[tuple[str, float]]:
             raise item.error("solution_prefix", "must begin with the question", got=prefix[:80])
         found.setdefault(prefix[len(question) :].strip(), []).append(item.number("mc_value"))
     tally.note("prefixes that stand twice", sum(len(values) - 1 for values in found.values()))
-    return sorted((prefix, sum(values) / len(values)) for prefix, values in found.items())
+    return sorted(found.items())
 
 
 def _paths(root: Cut) -> Iterator[tuple[Cut, ...]]:

@@ -1,7 +1,8 @@
 """Problems with gold answers in the forms of SVAMP, MAWPS, MultiArith, AddSub, MATH answers and AQuA.
 
 Numbers that a file writes as 43.0 become the answer "43". AQuA is multiple choice: its options stand in the
-problem's text, the answer is the letter. Licences: SVAMP, MAWPS, MATH: MIT; AQuA: Apache-2.0.
+problem's text and in its meta, as "options"; the answer is the letter. Licences: SVAMP, MAWPS, MATH: MIT; AQuA:
+Apache-2.0.
 Papers: SVAMP arXiv 2103.07191; MAWPS (Koncel-Kedziorski et al., NAACL 2016); MultiArith (Roy and Roth, EMNLP
 2015); AddSub (Hosseini et al., EMNLP 2014); MATH arXiv 2103.03874; AQuA arXiv 1705.04146.
 """
@@ -87,7 +88,7 @@ def _aqua(row: Row) -> Problem:
         answer=answer,
         answer_kind="choice",
         domain="algebra",
-        meta=row.extras,
+        meta={"options": list(options), **row.extras},
     )
 
 

@@ -24,7 +24,7 @@ import time
 import weakref
 from collections import OrderedDict
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol, cast
 
 from stepward.errors import ConfigError, MissingExtraError
@@ -44,6 +44,8 @@ class Check:
     gold: str
     answer: str
     seconds: float
+    identity: bool = False
+    """Whether both are to be equal for every value of their unknowns, as against one answer to a question."""
 
 
 class Grader(Protocol):
@@ -150,7 +152,7 @@ class _Worker:
         self._ended = False
 
     def check(self, check: Check) -> Verdict:
-        line = json.dumps({"gold": check.gold, "answer": check.answer, "seconds": check.seconds})
+        line = json.dumps(asdict(check))
         try:
             self._ready()
             self._write(line)

@@ -21,6 +21,8 @@ SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿⁱ", "0123456
 SUPERSCRIPT = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿⁱ]+")
 SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 
+THOUSANDS = re.compile(r"(?<=\d),\\!\s*(?=\d)")
+"""The negative space says that the comma parts the digits of one number, whatever space stands behind it."""
 SPACING = re.compile(r"(?<!\\)\\(?:[,;:!>\s]|(?:q?quad|displaystyle|textstyle)(?![A-Za-z]))|~")
 SIZING = re.compile(r"\\(?:left|right|[bB]igg?[lr]?)(?![A-Za-z])\s?\.?")
 FONT = re.compile(r"\\(?:mbox|textbf|textit|textrm|textnormal|mathrm|mathbf|mathit|textsf|texttt|emph)\s?(?=\{)")
@@ -37,7 +39,7 @@ TRAILING = " .;,:!"
 def tidy(text: str) -> str:
     """`text` in the one spelling; its meaning is unchanged."""
     text = _plain_signs(text) if not text.isascii() else text
-    text = text.replace(r"\!", "").replace("{,}", ",")
+    text = THOUSANDS.sub(",", text).replace(r"\!", "").replace("{,}", ",")
     text = SIZING.sub("", FRACTION.sub(r"\\frac", FONT.sub(r"\\text", text)))
     text = DOLLARS.sub(r"\1\2 dollars", text.strip())
     text = DELIMITERS.sub(" ", SPACING.sub(" ", text)).replace(r"\%", "%")

@@ -23,6 +23,7 @@ from stepward.types import Outcome
 
 ADDRESS_SPACE = 2 << 30
 GRACE_SECONDS = 1.0
+NEGLIGIBLE = 1e-12
 REFUSED = (
     "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.chmod",
     "os.link", "os.symlink", "subprocess.Popen", "socket.", "shutil.", "ctypes.dlopen", "pty.",
@@ -48,6 +49,38 @@ def compare(gold: str, answer: str) -> tuple[Outcome, str]:
     if not any(_is_expression(one) for one in said):
         return "unparsable", "the answer cannot be parsed"
     return "different", "math-verify"
+
+
+def identical(left: str, right: str) -> tuple[Outcome, str]:
+    """Whether two LaTeX expressions are equal for every value of their unknowns; the reason names the unknowns.
+
+    Numbers are compared exactly, then to thirty digits. Two that could not be shown equal are different where they
+    differ at sample points: `undecided` remains where a sample has no value there.
+    """
+    import sympy
+
+    sides = [next((one for one in parsed(text) if isinstance(one, sympy.Expr)), None) for text in (left, right)]
+    if sides[0] is None or sides[1] is None:
+        return "unparsable", "a side is no expression"
+    gap = sides[0] - sides[1]
+    unknowns = " ".join(sorted(str(symbol) for symbol in sides[0].free_symbols | sides[1].free_symbols))
+    if gap == 0 or sympy.expand(gap) == 0:
+        return "equal", unknowns
+    values = [_sample(gap, shift) for shift in (0, 1, 2)]
+    if any(value is None for value in values):
+        return "undecided", "no value at a sample point"
+    apart = [value for value in values if value is not None and value > NEGLIGIBLE]
+    return ("different" if len(apart) == len(values) else "undecided" if apart else "equal"), unknowns
+
+
+def _sample(gap: Any, shift: int) -> float | None:
+    """Size of `gap` where its unknowns are fractions that no simple relation joins; None where it has no value."""
+    import sympy
+
+    names = sorted(gap.free_symbols, key=str)
+    point = {name: sympy.Rational(31 + 7 * index + 11 * shift, 13 + 2 * index) for index, name in enumerate(names)}
+    value = sympy.N(gap.subs(point), 30)
+    return float(abs(value)) if value.is_number and value.is_finite else None
 
 
 @functools.lru_cache(maxsize=1024)
@@ -124,7 +157,8 @@ def _answer(line: str) -> dict[str, str]:
     check = json.loads(line)
     signal.setitimer(signal.ITIMER_REAL, check["seconds"] + GRACE_SECONDS)
     try:
-        outcome, reason = compare(check["gold"], check["answer"])
+        judge = identical if check["identity"] else compare
+        outcome, reason = judge(check["gold"], check["answer"])
     except Exception as error:
         outcome, reason = "undecided", f"worker fault: {type(error).__name__}"
     finally:

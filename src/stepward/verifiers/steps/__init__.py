@@ -1,0 +1,1 @@
+"""Checks what a step itself claims: its arithmetic and its identities."""
