@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from hostile_report import HOSTILE, drawn_report, hostile_view, label, report, view
 
-from stepward.errors import StorageError
+from stepward.errors import DataError, StorageError
+from stepward.protocols import SearchNode
 from stepward.reports.html import render, write
-from stepward.reports.model import Estimate, Report, Table, TraceView, Track
+from stepward.reports.model import Estimate, Report, Table, TraceView, Track, TreeView
 from stepward.reports.page import block_json
 
 
@@ -214,3 +215,27 @@ def test_a_browser_runs_our_script_and_nothing_of_the_traces(tmp_path: Path) -> 
     assert ">2 traces</output>" in done.stdout
     assert "<img" not in done.stdout
     assert "Content Security Policy" not in done.stderr and "Uncaught" not in done.stderr
+
+
+def test_a_search_tree_is_told_in_numbers_and_its_chosen_path_in_words() -> None:
+    hostile = "</script><script>alert(1)</script>\u202e\x00"
+    nodes = (
+        SearchNode(parent=None, text=""),
+        SearchNode(parent=0, text="good step\n", score=0.9, chosen=True),
+        SearchNode(parent=0, text=hostile, score=0.1, state="pruned", reason=hostile),
+    )
+    tree = TreeView(title=hostile, problem=hostile, nodes=nodes, facts=(hostile,))
+    page = render(Report(title="t", headline=Table(title="h", columns=("a",), rows=((1,),)), trees=(tree,)))
+    assert "alert(1)" in page and "<script>alert" not in page and page.count("<script") == 2
+    assert page == render(Report(title="t", headline=Table(title="h", columns=("a",), rows=((1,),)), trees=(tree,)))
+    numbers = json.loads(page.split('id="numbers">')[1].split("</script>")[0])
+    assert [row[0] for row in numbers["trees"][0]] == [None, 0, 0]
+    assert numbers["trees"][0][1][1:4] == ["good step\n", 0.9, 18] and numbers["trees"][0][2][4] == "pruned"
+    told = page.split("<noscript><ol")[1].split("</ol>")[0]
+    assert "good step" in told and "alert" not in told
+
+
+@pytest.mark.parametrize("parents", [(0,), (None, None), (None, 1), (None, 0, 5)])
+def test_a_tree_whose_parents_do_not_come_first_is_refused(parents: tuple[int | None, ...]) -> None:
+    with pytest.raises(DataError, match="earlier parent"):
+        TreeView(title="t", problem="p", nodes=tuple(SearchNode(parent=parent, text="x") for parent in parents))

@@ -183,3 +183,10 @@ def test_a_pool_says_what_it_does_not_hold() -> None:
 def test_marginal_gain_falls_with_every_sample() -> None:
     counts = marginal_gain([0.5, 0.25], 3)
     assert counts == [2, 1] and math.isclose(0.5 * 0.5, 0.25)
+
+
+def test_a_trace_that_is_good_enough_ends_the_drawing() -> None:
+    live = resources(script=lambda request, draw: "a\nThe answer is 7.")  # scores .9 and .8
+    search = AdaptiveBestOfN(most=16, batch=2, reduce="min", enough=0.8)
+    assert len(solve(search, live).traces) == 2
+    assert len(solve(AdaptiveBestOfN(most=16, batch=2, reduce="min", enough=0.85), live).traces) > 2

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from stepward.errors import DataError, LabelError, ScoreError
+from stepward.protocols import SearchNode
 from stepward.types import Convention, Outcome, StepLabel
 
 NO_ERROR = -1
@@ -290,6 +291,27 @@ class Gallery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TreeView:
+    """Everything that a search looked at on one problem. Nodes come parents first; `DataError` otherwise."""
+
+    title: str
+    problem: str
+    nodes: tuple[SearchNode, ...]
+    facts: tuple[str, ...] = ()
+    """Answer, verdict, cost, notes: one phrase each."""
+
+    def __post_init__(self) -> None:
+        for index, node in enumerate(self.nodes):
+            if (node.parent is None) != (index == 0) or not (node.parent is None or 0 <= node.parent < index):
+                raise DataError(f"node {index} of the tree {self.title!r} needs an earlier parent", got=node.parent)
+
+    @property
+    def chosen(self) -> tuple[SearchNode, ...]:
+        """The chosen path, without the empty prefix; none where the search abstained."""
+        return tuple(node for node in self.nodes[1:] if node.chosen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
     """Blocks under one heading."""
 
@@ -326,6 +348,7 @@ class Report:
     sections: tuple[Section, ...] = ()
     traces: tuple[TraceView, ...] = ()
     galleries: tuple[Gallery, ...] = ()
+    trees: tuple[TreeView, ...] = ()
     cost: tuple[Block, ...] = ()
     provenance: Provenance = Provenance()
 

@@ -27,8 +27,10 @@ from stepward.reports.model import (
     Scatter,
     Table,
     TraceView,
+    TreeView,
 )
-from stepward.reports.text import one_line
+from stepward.reports.palette import level
+from stepward.reports.text import one_line, visible
 
 if TYPE_CHECKING:
     from stepward.reports.plots import Drawable
@@ -95,6 +97,7 @@ class Page:
         ends = (
             ("traces", "Traces", self.traces),
             ("failures", "Failures", self.galleries),
+            ("trees", "Search trees", self.report.trees),
             ("cost", "Cost", self.cost),
         )
         return [
@@ -219,9 +222,30 @@ def _numbers(report: Report) -> dict[str, object]:
         "headline": asdict(report.headline),
         "sections": [asdict(section) for section in report.sections],
         "traces": [_trace_numbers(view) for view in report.traces],
+        "trees": [_tree_numbers(tree) for tree in report.trees],
         "cost": [asdict(block) for block in report.cost],
         "provenance": {"versions": made.versions, "seeds": made.seeds, "models": made.models},
     }
+
+
+def _tree_numbers(tree: TreeView) -> list[list[object]]:
+    """One row a node, in the order that the page's script reads."""
+    return [
+        [
+            node.parent,
+            visible(node.text),
+            node.score,
+            None if node.score is None else level(min(1.0, max(0.0, node.score))),
+            node.state,
+            visible(node.reason),
+            node.visits,
+            node.value,
+            node.copies,
+            node.tokens,
+            int(node.chosen),
+        ]
+        for node in tree.nodes
+    ]
 
 
 def _trace_numbers(view: TraceView) -> dict[str, object]:

@@ -111,6 +111,119 @@
   }
   openTarget();
 
+  // Search trees: lines are made when their parent is opened, so that thousands of prefixes stay quick.
+  const shown = (value) => (value === null ? "\u2013" : value.toFixed(2));
+  const plant = (box) => {
+    const nodes = numbers.trees[Number(box.dataset.tree)].map(
+      ([parent, text, score, level, state, reason, visits, value, copies, tokens, chosen], id) =>
+        ({ id, parent, text, score, level, state, reason, visits, value, copies, tokens, chosen, below: [] }));
+    for (const node of nodes) if (node.parent !== null) nodes[node.parent].below.push(node);
+    const lines = new Map();
+    const part = (name, text, line) => {
+      const made = document.createElement("span");
+      made.className = name;
+      made.textContent = text;
+      line.append(made);
+    };
+    const about = (node) => [
+      node.state === "open" || node.id === 0 ? "" : node.state,
+      node.below.length ? `${node.below.length} below` : "",
+      node.copies > 1 ? `${node.copies} draws` : "",
+      node.visits ? `${node.visits} visits, value ${shown(node.value)}` : "",
+      node.tokens ? `${node.tokens} tokens` : "",
+      node.reason,
+    ].filter(Boolean).join(" \u00b7 ");
+    const make = (node, depth) => {
+      const item = document.createElement("div");
+      item.setAttribute("role", "treeitem");
+      item.setAttribute("aria-level", depth + 1);
+      if (node.below.length) item.setAttribute("aria-expanded", "false");
+      item.tabIndex = -1;
+      item.className = `prefix ${node.state}${node.chosen ? " chosen" : ""}`;
+      const line = document.createElement("div");
+      line.className = "line";
+      part("twist", "", line);
+      part(`chip${node.level === null ? "" : " s" + node.level}`, shown(node.score), line);
+      part("step", node.id === 0 ? "(start)" : node.text.replace(/^\n+|\n+$/g, "") || "(end)", line);
+      part("facts", about(node), line);
+      item.append(line);
+      lines.set(item, { node, depth });
+      return item;
+    };
+    const toggle = (item, open) => {
+      const { node, depth } = lines.get(item);
+      if (!node.below.length) return;
+      item.setAttribute("aria-expanded", String(open));
+      let group = item.querySelector(":scope > [role=group]");
+      if (open && !group) {
+        group = document.createElement("div");
+        group.setAttribute("role", "group");
+        group.append(...node.below.map((child) => make(child, depth + 1)));
+        item.append(group);
+      }
+      if (group) group.hidden = !open;
+    };
+    const openAll = (item) => {
+      const waiting = [item];
+      while (waiting.length) {
+        const at = waiting.pop();
+        toggle(at, true);
+        waiting.push(...at.querySelectorAll(":scope > [role=group] > [role=treeitem]"));
+      }
+    };
+    const tree = box.querySelector(".tree");
+    const root = make(nodes[0], 0);
+    tree.append(root);
+    for (let at = root; at; at = [...at.querySelectorAll(":scope > [role=group] > .chosen")].pop()) toggle(at, true);
+    root.tabIndex = 0;
+    let held = root;
+    const focus = (item) => {
+      if (!item) return;
+      held.tabIndex = -1;
+      held = item;
+      item.tabIndex = 0;
+      item.focus();
+    };
+    const isOpen = (item) => item.getAttribute("aria-expanded") === "true";
+    const up = (item) => item.parentNode.closest("[role=treeitem]");
+    const below = (item) => item.querySelector(":scope > [role=group]");
+    const last = (item) => { while (isOpen(item)) item = below(item).lastElementChild; return item; };
+    const next = (item) => {
+      if (isOpen(item)) return below(item).firstElementChild;
+      while (item && !item.nextElementSibling) item = up(item);
+      return item && item.nextElementSibling;
+    };
+    const before = (item) => (item.previousElementSibling ? last(item.previousElementSibling) : up(item));
+    const moves = {
+      ArrowDown: (item) => focus(next(item)),
+      ArrowUp: (item) => focus(before(item)),
+      ArrowRight: (item) => (isOpen(item) ? focus(below(item).firstElementChild) : toggle(item, true)),
+      ArrowLeft: (item) => (isOpen(item) ? toggle(item, false) : focus(up(item))),
+      Home: () => focus(root),
+      End: () => focus(last(root)),
+      Enter: (item) => { item.classList.toggle("whole"); toggle(item, !isOpen(item)); },
+      "*": openAll,
+    };
+    tree.addEventListener("keydown", (event) => {
+      const item = event.target.closest("[role=treeitem]");
+      if (!item || !moves[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      moves[event.key](item);
+    });
+    tree.addEventListener("click", (event) => {
+      const item = event.target.closest("[role=treeitem]");
+      if (!item || String(getSelection())) return;
+      item.classList.toggle("whole");
+      if (!event.target.closest(".step")) toggle(item, !isOpen(item));
+      focus(item);
+    });
+  };
+  for (const box of document.querySelectorAll(".tree-box")) {
+    const once = () => { if (box.open && !box.dataset.planted) { box.dataset.planted = "1"; plant(box); } };
+    box.addEventListener("toggle", once);
+    once();
+  }
+
   // Keys: / searches, j and k go from trace to trace.
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
