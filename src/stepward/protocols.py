@@ -180,7 +180,7 @@ class GroupLabeler(Protocol):
     """A labeler that shares work between the traces of one problem."""
 
     async def label_all(self, problem: Problem, traces: Sequence[Trace], resources: Resources) -> list[LabeledTrace]:
-        """One labelled trace per trace, in order; the same labels as one by one."""
+        """One labelled trace per trace, in order: the labels that each would get alone, unless the labeler reads the group."""
         ...
 
 

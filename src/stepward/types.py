@@ -200,7 +200,7 @@ class StepLabel:
     def good(self) -> bool:
         """The hard view: any success for a value, >= 0 for progress, >= 1/2 otherwise."""
         if self.target == "value":
-            return self.value > 0.0
+            return self.value > 0.0 if self.successes is None else self.successes > 0
         return self.value >= (0.0 if self.target == "progress" else 0.5)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import random
 from dataclasses import replace
 
@@ -16,13 +17,14 @@ from stepward.reward_models.formats.stepward_default import STEPWARD_DEFAULT
 from stepward.reward_models.heads import ScoreHead
 from stepward.reward_models.process import ProcessRewardModel
 from stepward.reward_models.reader import StepReader
-from stepward.reward_models.readout import Readout
+from stepward.reward_models.readout import Readout, TokenBatch, step_states
 from stepward.reward_models.tree.packing import Forest, remainder
 from stepward.reward_models.tree.prefix_cache import PrefixCache
 
 PROMPT = (1, 2, 3, 4)
 STEP = 4
 """Tokens of a step, its marker included."""
+SURPRISE = Readout(layers=(), surprise=True)
 
 
 def grown(*steps: int) -> Encoded:
@@ -62,7 +64,15 @@ def same(left: list[torch.Tensor], right: list[torch.Tensor]) -> None:
     st.integers(0, 10_000),
     st.sampled_from([1, 30, 60, 10_000]),
     st.sampled_from([20, 60, 8192]),
-    st.sampled_from([Readout(), Readout(layers=(1, -1), pool="both"), Readout(pool="mean")]),
+    st.sampled_from(
+        [
+            Readout(),
+            Readout(layers=(1, -1), pool="both"),
+            Readout(pool="mean"),
+            Readout(layers=(), surprise=True),
+            Readout(layers=(-1,), pool="mean", surprise=True),
+        ]
+    ),
 )
 def test_scores_are_those_without_a_cache_whatever_was_asked_and_evicted_before(small, seed, held, at_once, readout):
     plain = make_reader(small, readout=readout)
@@ -159,9 +169,9 @@ def test_another_head_or_changed_weights_are_not_served_from_what_was_computed(t
     same(other.outputs([grown(1, 2)]), replace(other, cache=None).outputs([grown(1, 2)]))
 
 
-def test_surprise_and_empty_caches_are_refused(small, cache):
-    with pytest.raises(ConfigError, match="surprise"):
-        make_reader(small, cache=cache, readout=Readout(surprise=True)).outputs([grown(1)])
+def test_likelihoods_and_empty_caches_are_refused(small, cache):
+    with pytest.raises(ConfigError, match="likelihood"):
+        make_reader(small, cache=cache, readout=Readout(layers=(), likelihood="step")).outputs([grown(1)])
     with pytest.raises(ConfigError, match="at least one token"):
         PrefixCache(max_tokens=0)
 
@@ -200,6 +210,44 @@ def test_a_reward_model_that_remembers_gives_the_same_scores_for_fewer_tokens(ma
     assert sum(own for own, _ in costs) == costs[-1][1]
 
 
-def test_a_model_that_reads_sums_over_a_trace_does_not_remember(make_checkpoint):
-    model = ProcessRewardModel.load(make_checkpoint(readout=Readout(surprise=True)))
-    assert model.remembering() is model
+def test_a_level_with_surprise_costs_its_new_tokens_and_one_more(small, cache):
+    reader = make_reader(small, cache=cache, readout=SURPRISE)
+    costs = []
+    for depth in range(1, 6):
+        asked = [grown(*range(depth - 1), last) for last in (depth - 1, 15)]
+        costs.append(sum(reader.tokens(asked)))
+        before = cache.stats.computed
+        reader.outputs(asked)
+        assert cache.stats.computed - before == costs[-1]
+    assert costs == [len(PROMPT) + 2 * STEP] + [2 * STEP + 1] * 4
+
+
+def test_surprise_far_below_its_limit_adds_up_from_a_cache_as_it_does_without_one(small, cache):
+    sharp = copy.deepcopy(small)
+    with torch.no_grad():
+        sharp.model.get_input_embeddings().weight.mul_(20.0)
+    reader, asked = make_reader(sharp, cache=cache, readout=SURPRISE), [grown(1, 2, 3, 4)]
+    for count in range(1, 5):
+        reader.outputs([grown(*range(1, count + 1))])
+    same(reader.outputs(asked), replace(reader, cache=None).outputs(asked))
+    with torch.no_grad():
+        states = step_states(sharp, TokenBatch.of(asked, torch.device("cpu")), SURPRISE)
+    assert states[2:, -1].tolist() == [-60.0, -60.0], "the sum reached its limit before the last step"
+
+
+def test_the_same_tokens_cut_otherwise_are_not_served_from_what_was_remembered(small, cache):
+    reader = make_reader(small, cache=cache, readout=SURPRISE)
+    whole = grown(1, 2)
+    reader.outputs([whole])
+    joined = replace(whole, spans=(whole.spans[1],), read_positions=whole.read_positions[1:])
+    same(reader.outputs([joined]), replace(reader, cache=None).outputs([joined]))
+
+
+def test_a_model_that_reads_surprise_remembers(make_checkpoint, problem, make_trace):
+    plain = ProcessRewardModel.load(make_checkpoint(readout=Readout(layers=(), surprise=True)))
+    model = plain.remembering()
+    for count in range(1, 4):
+        pair = (problem, make_trace(*["two plus three is five . ", "so the answer is 5 . ", "what is 5 ? "][:count]))
+        (mine,), (reference,) = model.score_batch([pair]), plain.score_batch([pair])
+        assert mine.values == pytest.approx(reference.values, abs=1e-5)
+    assert mine.spend.scorer_tokens < reference.spend.scorer_tokens / 2

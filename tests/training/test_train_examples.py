@@ -9,7 +9,7 @@ from stepward.training.examples import Intake, OutcomeExamples, Slot, StepExampl
 from stepward.training.objectives.bradley_terry import BradleyTerry
 from stepward.training.objectives.contract import StepTargets
 from stepward.training.siblings import only_compared
-from stepward.training.weights import Agreement, PosteriorWeights, Trust, Weigher
+from stepward.training.weights import Agreement, PosteriorWeights, StatedWeights, Trust, Weigher
 from stepward.types import UNKNOWN, Origin, StepLabel, Verdict
 
 
@@ -253,3 +253,13 @@ def test_only_what_is_compared_with_a_sibling_stays(tiny_codec, make_labeled):
     BradleyTerry().check(StepTargets.of(kept.examples))
     with pytest.raises(LabelError, match="no step has a sibling"):
         only_compared(StepExamples().build(tiny_codec, pairs[2:]), BradleyTerry())
+
+
+def test_a_weight_that_the_record_states_multiplies_its_labels(tiny_codec, make_labeled):
+    problem, labeled = make_labeled(["a\n", "b\n"], [value(1.0), value(0.0)])
+    near = replace(labeled, meta={"agreement": "near", "weight": 0.5})
+    (example,) = StepExamples(weighers=(StatedWeights(),)).build(tiny_codec, [(problem, near)]).examples
+    assert [slot.weight for slot in example.slots] == [0.5, 0.5]
+    assert StatedWeights().weights(labeled) == [1.0, 1.0]
+    with pytest.raises(LabelError, match=r"weight of trace .* at least 0; got -1"):
+        StatedWeights().weights(replace(labeled, meta={"weight": -1}))

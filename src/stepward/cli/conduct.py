@@ -6,12 +6,15 @@ stopped on request (Ctrl-C or SIGTERM), everything finished is kept.
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -25,18 +28,39 @@ RUNS = Path("runs")
 MISTAKE, STOPPED = 2, 130
 
 
-def execute(mapping: Mapping[str, Json], folder: Path, *, again: str) -> dict[str, Json]:
-    """Run the recipe in `mapping`; `again` is the command that goes on after a stop."""
+def execute(
+    mapping: Mapping[str, Json], folder: Path, *, again: str, retry: frozenset[str] = frozenset()
+) -> dict[str, Json]:
+    """Run the recipe in `mapping`; `again` is the command that goes on after a stop.
+
+    Stages in `retry` are gone through once more though they are finished, for what failed in them.
+    """
     from stepward.cli.progress import TerminalProgress
     from stepward.pipeline.runner import Conduct, Recipe, run_recipe
     from stepward.pipeline.workshop import Stopped
 
+    progress = TerminalProgress()
     try:
-        with stop_request() as stopping:
-            return run_recipe(Recipe.of(mapping), folder, Conduct(progress=TerminalProgress(), stopping=stopping))
+        with stop_request() as stopping, closing(progress):
+            conduct = Conduct(progress=progress, stopping=stopping, again=retry)
+            return run_recipe(Recipe.of(mapping), folder, conduct)
     except (Stopped, KeyboardInterrupt):
         tell(f"Stopped. Everything finished is kept in {folder}.\nTo go on: {again}")
+        _leave_busy_threads()
         raise typer.Exit(STOPPED) from None
+
+
+def _leave_busy_threads() -> None:
+    """End the process now if an engine is in the middle of a call: nothing else can stop its thread."""
+    me = threading.main_thread()
+    busy = [each for each in threading.enumerate() if each is not me and not each.daemon]
+    for each in busy:
+        each.join(0.2)
+    if any(each.is_alive() for each in busy):
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(STOPPED)
 
 
 @contextmanager

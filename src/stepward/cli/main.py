@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from stepward.cli import (
+    card,
+    compare,
     doctor,
     evaluate,
     export,
@@ -35,7 +37,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for verb in (quickstart, run, sample, segment, label, train, score, evaluate, search, report, runs, doctor):
+for verb in (
+    quickstart,
+    run,
+    sample,
+    segment,
+    label,
+    card,
+    train,
+    score,
+    evaluate,
+    search,
+    compare,
+    report,
+    runs,
+    doctor,
+):
     app.command(name=verb.__name__.rpartition(".")[2])(verb.command)
 app.add_typer(formats.app, name="formats")
 app.add_typer(export.app, name="export")

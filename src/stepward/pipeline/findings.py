@@ -15,6 +15,7 @@ from stepward.metrics.calibration import ReliabilityBin
 from stepward.pipeline.workshop import Workshop
 from stepward.reports import model as page
 from stepward.search.replay import CurvePoint
+from stepward.storage.run import CONFIG, environment
 from stepward.types import Json, LabeledTrace, Spend, StepScores, Trace
 
 METHOD_NAMES = {"first": "pass@1 (one sample)", "oracle": "oracle (pass@n)", "majority": "majority vote"}
@@ -219,3 +220,19 @@ def cost_table(spends: Mapping[str, Spend]) -> page.Table:
         "TFLOP: 2 x parameters x tokens; training is not counted."
     )
     return page.Table(title="Cost", columns=columns, rows=rows, note=note)
+
+
+def provenance(shop: Workshop) -> page.Provenance:
+    """What made the run's numbers: its recipe, versions, seed, and the models of its stages."""
+    packages = cast("dict[str, str]", environment()["packages"])
+    models = {}
+    for name in shop.stages:
+        result = shop.run.result(name) if shop.run.is_done(name) else None
+        if isinstance(result, dict) and "revision" in result:
+            models[str(result.get("policy") or result.get("scorer") or name)] = str(result["revision"])
+    return page.Provenance(
+        config=(shop.run.folder / CONFIG).read_text(encoding="utf-8"),
+        versions={"python": str(environment()["python"]), **packages},
+        seeds={"recipe": shop.seed},
+        models=models,
+    )

@@ -59,8 +59,8 @@ class Recipe:
         return {name: stage.source for name, stage in self.stages.items() if getattr(stage, "source", "")}  # type: ignore[attr-defined]
 
     def resolved(self) -> dict[str, Json]:
-        """The mapping from which `of` makes this recipe again, defaults filled in."""
-        stages = {name: describe(stage) for name, stage in self.stages.items()}
+        """The mapping from which `of` makes this recipe again, defaults filled in, without what moves no result."""
+        stages: dict[str, Json] = {name: _settings(stage) for name, stage in self.stages.items()}
         return {"name": self.name, "about": self.about, "seed": self.seed, "stages": stages}
 
     def _check_sources(self) -> None:
@@ -80,6 +80,8 @@ class Conduct:
 
     progress: Progress = field(default_factory=Silent)
     stopping: Callable[[], bool] = lambda: False
+    again: frozenset[str] = frozenset()
+    """Stages that are gone through once more although they are finished, for what failed in them."""
 
 
 def run_recipe(recipe: Recipe, folder: Path, conduct: Conduct | None = None) -> dict[str, Json]:
@@ -91,7 +93,8 @@ def run_recipe(recipe: Recipe, folder: Path, conduct: Conduct | None = None) -> 
     results: dict[str, Json] = {}
     with Run.open(folder, recipe.resolved()) as run:
         for name, stage in recipe.stages.items():
-            seconds = None if run.is_done(name) else _work(stage, _shop(run, recipe, name, conduct))
+            finished = run.is_done(name) and name not in conduct.again
+            seconds = None if finished else _work(stage, _shop(run, recipe, name, conduct))
             conduct.progress.end(name, seconds)
             results[name] = run.result(name)
         run.finish(_headline(results))
@@ -131,6 +134,12 @@ def _shop(run: Run, recipe: Recipe, name: str, conduct: Conduct) -> Workshop:
         progress=conduct.progress,
         stopping=conduct.stopping,
     )
+
+
+def _settings(stage: Stage) -> dict[str, Json]:
+    """`stage` described, without the settings that it names as moving none of its results."""
+    free = getattr(stage, "CONDUCT", ())
+    return {name: value for name, value in describe(stage).items() if name not in free}
 
 
 def _headline(results: Mapping[str, Json]) -> str:

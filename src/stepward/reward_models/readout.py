@@ -101,6 +101,8 @@ class TokenBatch:
     """How the tokens of a packed row hang together; None for rows."""
     past: Past | None = None
     """What a packed row stands on; None where it holds its traces from their first token."""
+    totals: Tensor | None = None
+    """[traces, 2]: what the steps before those that are read come to in `surprise.py`; None where all are read."""
 
     @classmethod
     def of(cls, encoded: Sequence[Encoded], device: torch.device) -> TokenBatch:

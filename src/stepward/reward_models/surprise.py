@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 SURPRISES = 4
 """Numbers per step."""
+TOTALS = 2
+"""How many of them, the last ones, are about all steps so far. To go on behind a step, no more need be known of it: log-
+probabilities are at most 0, so a sum that fell to its limit stays there."""
 LEAST_SUM = -60.0
 AT_ONCE = 2048
 """Tokens whose logits over the vocabulary are held at the same time."""
@@ -40,8 +43,12 @@ def surprises(backbone: Backbone, batch: TokenBatch, hidden_AH: Tensor) -> Tenso
     sum_R = logprobs.new_zeros(reads).index_add(0, batch.steps_N, logprobs)
     mean_R = sum_R / torch.bincount(batch.steps_N, minlength=reads)
     least_so_far = torch.cat([own.cummin(0).values for own in torch.split(least_R, counts)])
-    sum_so_far = torch.cat([own.cumsum(0) for own in torch.split(sum_R, counts)]).clamp(min=LEAST_SUM)
-    return torch.stack([least_R, mean_R, least_so_far, sum_so_far], dim=-1)
+    sum_so_far = torch.cat([own.cumsum(0) for own in torch.split(sum_R, counts)])
+    if batch.totals is not None:
+        steps = torch.tensor(counts, device=hidden_AH.device)
+        least_before, sum_before = batch.totals.repeat_interleave(steps, dim=0).unbind(-1)
+        least_so_far, sum_so_far = torch.minimum(least_so_far, least_before), sum_so_far + sum_before
+    return torch.stack([least_R, mean_R, least_so_far, sum_so_far.clamp(min=LEAST_SUM)], dim=-1)
 
 
 def _logprobs(backbone: Backbone, batch: TokenBatch, hidden_AH: Tensor) -> Tensor:

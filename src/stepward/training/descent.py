@@ -22,6 +22,7 @@ import torch
 from stepward.errors import ModelError
 from stepward.reward_models.backbone import Backbone, quiet
 from stepward.reward_models.heads import ScoreHead
+from stepward.reward_models.lean.install import make_lean
 from stepward.reward_models.reader import StepReader
 from stepward.training.devices import ALONE, Devices
 from stepward.training.examples import Example
@@ -65,6 +66,7 @@ class GradientRun:
         knobs, train = self.spec.descent, self.halves.train
         pack = possible_pack(knobs.pack, self.backbone, [*train, *self.halves.held_out])
         settle(self.backbone)
+        make_lean(self.backbone.model)
         self.passes = Passes(backbone=self.backbone, head=self.head, spec=self.spec, pack=pack)
         self._weights = trained_weights(self.backbone, self.head)
         self._optimizer = optimizer(self._weights, self.spec)
@@ -93,8 +95,24 @@ class GradientRun:
 
     def run(self) -> bool:
         """Train to the end and put the best weights in place; False where a stop request came first."""
-        knobs = self.spec.descent
         self.prepare()
+        alone = self.passes
+        self.passes = alone.in_lanes(self.spec.descent.lanes)
+        try:
+            return self._descend()
+        finally:
+            self.passes.close()
+            self.passes = alone
+
+    def prepare(self) -> None:
+        """Let the backbone keep only what enters each layer, where that is asked for."""
+        if self.spec.descent.recompute:
+            model: Any = self.backbone.model
+            with quiet():
+                model.activation_checkpointing_enable()
+
+    def _descend(self) -> bool:
+        knobs = self.spec.descent
         while self.place.step < len(self._plan) and self.place.since_best < knobs.patience:
             if self.devices.agreed(self.watch.stop()):
                 self._save()
@@ -112,13 +130,6 @@ class GradientRun:
             self.devices.wait()
             read_weights(self.out / BEST, self._weights)
         return True
-
-    def prepare(self) -> None:
-        """Let the backbone keep only what enters each layer, where that is asked for."""
-        if self.spec.descent.recompute:
-            model: Any = self.backbone.model
-            with quiet():
-                model.activation_checkpointing_enable()
 
     def _step(self) -> dict[str, float]:
         """One optimizer step; what it reports."""

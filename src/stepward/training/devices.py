@@ -8,13 +8,14 @@ writes files and reports; a state that it wrote goes on under any number of proc
 
 from __future__ import annotations
 
-import heapq
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import distributed
+
+from stepward.training.lanes import dealt
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -43,14 +44,7 @@ class Devices:
 
     def share(self, costs: Sequence[int]) -> list[int]:
         """Indexes of `costs` that fall to this process: the dearest first, each to whoever has least so far."""
-        loads = [(0, rank) for rank in range(self.count)]
-        mine = []
-        for index in sorted(range(len(costs)), key=lambda i: -costs[i]):
-            load, rank = heapq.heappop(loads)
-            heapq.heappush(loads, (load + costs[index], rank))
-            if rank == self.rank:
-                mine.append(index)
-        return mine
+        return dealt(costs, self.count)[self.rank]
 
     def total(self, number: float) -> float:
         """The sum of every process's `number`."""

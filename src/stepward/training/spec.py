@@ -75,6 +75,9 @@ class Descent:
     """Most tokens of one forward pass, distinct or padded; a batch is cut into as many passes as it needs."""
     precision: Precision = "float32"
     """bfloat16: the backbone's products in half precision (autocast). Weights, moments, head and loss stay fp32."""
+    lanes: int = 2
+    """On a CPU: forward passes computed side by side, each on its share of the threads; each beyond the first holds a
+    gradient of its own. A model with dropout, and objectives that compare siblings, take one."""
     recompute: bool = False
     """Keep no activations inside layers but compute them again: less memory, about a third more time."""
     shard: bool = False
@@ -87,9 +90,9 @@ class Descent:
     """Steps between states from which an interrupted run goes on exactly."""
 
     def __post_init__(self) -> None:
-        counts = (self.epochs, self.batch_tokens, self.forward_tokens, self.evaluate_every)
+        counts = (self.epochs, self.batch_tokens, self.forward_tokens, self.lanes, self.evaluate_every)
         if min(*counts, self.patience, self.save_every) < 1:
-            raise ConfigError("epochs, tokens, patience and intervals must be at least 1", got=self)
+            raise ConfigError("epochs, tokens, lanes, patience and intervals must be at least 1", got=self)
         if min(self.learning_rate, self.head_learning_rate, self.clip) <= 0 or self.weight_decay < 0:
             raise ConfigError("rates and clip must be above 0, weight decay at least 0", got=self)
         if not 0 <= self.warmup < 1:

@@ -17,7 +17,7 @@ from stepward.training.objectives.bradley_terry import BradleyTerry
 from stepward.training.objectives.contract import Objective
 from stepward.training.ratings import AS_READ, Neutral, check_neutral
 from stepward.training.siblings import only_compared
-from stepward.training.weights import Agreement, PosteriorWeights, Trust, Weigher
+from stepward.training.weights import Agreement, PosteriorWeights, StatedWeights, Trust, Weigher
 from stepward.types import Target
 
 
@@ -71,7 +71,11 @@ class Teaching:
     def weighers(self) -> tuple[Weigher, ...]:
         """What decides how much a label weighs."""
         trust = (Trust(of=self.trust),) if self.trust else ()
-        return (*trust, *((PosteriorWeights(spread=self.posterior_spread),) if self.posterior_spread else ()))
+        return (
+            StatedWeights(),
+            *trust,
+            *((PosteriorWeights(spread=self.posterior_spread),) if self.posterior_spread else ()),
+        )
 
     def examples(self, kind: Kind, codec: StepCodec, labels: Labellings) -> ExampleSet:
         """Examples for a PRM or an ORM. Raises `LabelError` where there is nothing to learn."""

@@ -3,6 +3,7 @@
 posterior   by what is left unknown after k of n rollouts
 trust       by who said it
 agreement   by whether a second labelling says the same
+stated      by what the record itself says: a consensus weighs what agrees only nearly by half
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from stepward.errors import ConfigError
+from stepward.errors import ConfigError, LabelError
 from stepward.types import LabeledTrace, StepLabel
 
 
@@ -91,6 +92,18 @@ class Agreement:
         if one is None or two is None:
             return self.alone
         return 1.0 if one.good == two.good else self.disagree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedWeights:
+    """What the labelled trace's `meta` says its labels weigh, under `weight`; 1 where it says nothing."""
+
+    def weights(self, labeled: LabeledTrace) -> Sequence[float]:
+        """The same weight for each step. `LabelError` where it is no number of at least 0."""
+        stated = labeled.meta.get("weight", 1.0)
+        if isinstance(stated, bool) or not isinstance(stated, int | float) or not 0 <= stated < float("inf"):
+            raise LabelError(f"the weight of trace {labeled.trace.id} must be a number of at least 0", got=stated)
+        return [float(stated)] * len(labeled.labels)
 
 
 def _variance(label: StepLabel | None) -> float:

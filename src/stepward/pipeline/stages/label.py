@@ -1,72 +1,120 @@
-"""Puts labels on the traces of a source, problem by problem."""
+"""Puts labels on the traces of a source, problem by problem, as a job that may be killed at any time.
+
+RUN/labels/ledger.sqlite    what became of every problem: labels and cost, or why not
+RUN/labels/labels.jsonl     the labels, in the order of the source, once every problem is dealt with
+RUN/labels/failures.jsonl   problems without labels: error, message, attempts, when
+RUN/labels/card.json, .md   what the set is made of, and warnings
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, cast
 
-from stepward.errors import ConfigError
-from stepward.pipeline.parts import PolicyChoice, workbench
-from stepward.pipeline.workshop import Chunks, Workshop
-from stepward.protocols import GroupLabeler, Labeler, Resources, Segmenter, Verifier
+from stepward.config import build
+from stepward.datasets.reading import Example, Reader, read
+from stepward.errors import ConfigError, LabelError
+from stepward.pipeline.jobs import Team, Watch, check, team, work_off
+from stepward.pipeline.label_books import LabelBooks, by_problem
+from stepward.pipeline.labelling import Labelling, Retries, ScorerChoice
+from stepward.pipeline.pace import Pace
+from stepward.pipeline.parts import PolicyChoice
+from stepward.pipeline.stages.read import resolve
+from stepward.pipeline.workshop import Workshop
+from stepward.protocols import Harvester, Labeler, Segmenter, Verifier
 from stepward.segment.newline import Newline
-from stepward.types import Json, LabeledTrace, Problem, Spend, Trace
+from stepward.storage.ledger import Ledger
+from stepward.types import Json, Problem
 from stepward.verifiers.routed import RoutedVerifier
 
-Attempts = tuple[Problem, list[tuple[str, Trace]]]
+MENDED = 3
+"""Times that damaged rows are made again before the disk is held to be broken."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelTraces:
     """Labels by `labeler` for every trace of `source`."""
 
+    CONDUCT: ClassVar[tuple[str, ...]] = (
+        *("benchmark_format", "benchmarks", "concurrency", "most_failed", "retries", "workers"),
+    )
+    """Settings that move no label: a run may be resumed with others."""
+
     source: str
     labeler: Labeler
     policy: PolicyChoice | None = None
-    """The completer, for labelers that complete prefixes."""
+    """The completer or the judge, for labelers that need one."""
+    scorer: ScorerChoice | None = None
+    """The reward model, for labelers that read scores."""
     verifier: Verifier = field(default_factory=RoutedVerifier)
     segmenter: Segmenter = field(default_factory=Newline)
-    chunk: int = 32
-    """Problems labelled together."""
+    harvest: bool = False
+    """Keep the traces that the labeler found on its way, with their labels, behind those of the source."""
+    workers: int = 1
+    """1 works in this process; more are that many processes, each with models of its own."""
+    concurrency: int = 32
+    """Problems in flight at a time in each worker: their calls go to the model together."""
+    retries: Retries = Retries()
+    most_failed: float = 0.5
+    """Share of the problems that may fail; above it the stage is not finished: run again, it tries them again."""
+    benchmarks: tuple[str, ...] = ()
+    """Files of problems that must not stand in the set: the card counts those that do."""
+    benchmark_format: Json = "problems"
 
     def __post_init__(self) -> None:
-        if self.chunk < 1:
-            raise ConfigError("chunk must be at least 1", got=self.chunk)
+        if self.workers < 1 or self.concurrency < 1:
+            raise ConfigError("workers and concurrency must be at least 1", got=(self.workers, self.concurrency))
+        if self.harvest and not isinstance(self.labeler, Harvester):
+            raise ConfigError("harvest: this labeler brings no traces of its own", got=type(self.labeler).__name__)
+        if not 0 <= self.most_failed <= 1:
+            raise ConfigError("most_failed must lie in [0, 1]", got=self.most_failed)
 
     def run(self, shop: Workshop) -> Json:
-        """Label what is not labelled yet."""
-        engine = self.policy.load() if self.policy else None
+        """Label what is not labelled yet, then write labels, failures and card."""
+        references = {path: self._benchmark(path) for path in self.benchmarks}
         attempts = by_problem(shop.problems(self.source), shop.traces(self.source))
+        with (
+            closing(team(self._trade(shop), workers=self.workers, size=self.concurrency)) as hands,
+            Ledger(shop.run.path(f"{shop.stage}/ledger.sqlite"), hands.identity) as ledger,
+        ):
+            books = LabelBooks(shop=shop, attempts=attempts, made_by=hands.identity, ledger=ledger)
+            try:
+                self._work(books, hands)
+            finally:
+                books.write_failures()
+            books.check_failures(self.most_failed)
+            books.write_labels()
+            books.pay()
+            return books.report(references)
 
-        def label(part: Sequence[tuple[str, Attempts]]) -> list[tuple[str, LabeledTrace, Spend]]:
-            return asyncio.run(self._label(part, workbench(engine, self.segmenter, self.verifier)))
+    def _trade(self, shop: Workshop) -> Labelling:
+        scorer = self.scorer
+        if scorer is not None:
+            from stepward.pipeline.stages.score import model_of
 
-        records = shop.work(attempts, Chunks(what="labels", size=self.chunk, unit="problems"), label)
-        return {"labels": len(records)}
+            scorer = replace(scorer, path=str(model_of(shop, scorer.path)))
+        return Labelling(
+            labeler=self.labeler,
+            verifier=self.verifier,
+            segmenter=self.segmenter,
+            policy=self.policy,
+            scorer=scorer,
+            retries=self.retries,
+            harvest=self.harvest,
+        )
 
-    async def _label(
-        self, part: Sequence[tuple[str, Attempts]], resources: Resources
-    ) -> list[tuple[str, LabeledTrace, Spend]]:
-        rows = await asyncio.gather(*(self._one(problem, keyed, resources) for _, (problem, keyed) in part))
-        return [(key, labeled, labeled.spend) for row in rows for key, labeled in row]
+    def _work(self, books: LabelBooks, hands: Team) -> None:
+        """Work everything off, and once more what turned out to be damaged."""
+        shop, pace = books.shop, Pace(books.shop.progress, books.shop.stage)
+        for _ in range(MENDED):
+            pace.begin(len(books.units))
+            work_off(hands, books.units, books.ledger, Watch(stopping=shop.stopping, moved=pace.moved))
+            if not check(books.ledger, books.units):
+                return
+        raise LabelError(f"rows of {books.ledger.path} were damaged {MENDED} times over", mend="check the disk")
 
-    async def _one(
-        self, problem: Problem, keyed: Sequence[tuple[str, Trace]], resources: Resources
-    ) -> list[tuple[str, LabeledTrace]]:
-        traces = [trace for _, trace in keyed]
-        if isinstance(self.labeler, GroupLabeler):
-            labeled = await self.labeler.label_all(problem, traces, resources)
-        else:
-            labeled = list(await asyncio.gather(*(self.labeler.label(problem, t, resources) for t in traces)))
-        return [(key, one) for (key, _), one in zip(keyed, labeled, strict=True)]
-
-
-def by_problem(problems: dict[str, Problem], traces: dict[str, Trace]) -> dict[str, Attempts]:
-    """By problem id, the problem and its keyed traces, in the order of the problems' first traces."""
-    keyed = sorted(enumerate(traces.items()), key=lambda item: (item[1][1].problem_id, item[0]))
-    groups = groupby((pair for _, pair in keyed), key=lambda pair: pair[1].problem_id)
-    gathered = {problem_id: list(group) for problem_id, group in groups}
-    order = dict.fromkeys(trace.problem_id for trace in traces.values())
-    return {problem_id: (problems[problem_id], gathered[problem_id]) for problem_id in order}
+    def _benchmark(self, path: str) -> list[Problem]:
+        reader = cast("Reader[Example | Problem]", build("dataset", self.benchmark_format, "benchmark_format"))
+        found = read(reader, resolve(path)).items
+        return [each.problem if isinstance(each, Example) else each for each in found]

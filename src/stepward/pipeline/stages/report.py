@@ -15,6 +15,7 @@ from stepward.pipeline.findings import (
     estimate,
     label_table,
     method_title,
+    provenance,
     reliability,
     selection_figure,
     selection_table,
@@ -26,7 +27,6 @@ from stepward.reports import model as page
 from stepward.reports.compose import Disagreements, FailureGallery, ScoreByPosition, view_trace
 from stepward.reports.html import write
 from stepward.reports.tables import as_data
-from stepward.storage.run import CONFIG, environment
 from stepward.types import Json, StepScores
 
 
@@ -72,7 +72,7 @@ class WriteReport:
             traces=tuple(rng.sample(views, min(self.shown, len(views)))),
             galleries=(self._gallery(views, shop.seed),),
             cost=(cost_table({name: findings.spend(name) for name in self.costs or shop.stages}),),
-            provenance=self._provenance(shop),
+            provenance=provenance(shop),
         )
         path = write(report, shop.run.path("report.html"))
         shop.run.write_json("headline.json", as_data(headline))
@@ -176,20 +176,6 @@ class WriteReport:
     def _problems(self, findings: Findings, stage: str) -> int:
         result = findings.shop.run.result(stage)
         return int(cast("dict[str, int]", result)["problems"])
-
-    def _provenance(self, shop: Workshop) -> page.Provenance:
-        packages = cast("dict[str, str]", environment()["packages"])
-        models = {}
-        for name in shop.stages:
-            result = shop.run.result(name) if shop.run.is_done(name) else None
-            if isinstance(result, dict) and "revision" in result:
-                models[str(result.get("policy") or result.get("scorer") or name)] = str(result["revision"])
-        return page.Provenance(
-            config=(shop.run.folder / CONFIG).read_text(encoding="utf-8"),
-            versions={"python": str(environment()["python"]), **packages},
-            seeds={"recipe": shop.seed},
-            models=models,
-        )
 
 
 def _surprise(view: page.TraceView) -> float:

@@ -11,7 +11,7 @@ from stepward.pipeline.workshop import Chunks, Workshop
 from stepward.protocols import PolicyEngine, Segmenter
 from stepward.search.moves import Cutting, trace_of
 from stepward.segment.newline import Newline
-from stepward.types import Json, Problem, SampleRequest, Sampling, Spend, Trace
+from stepward.types import Json, Origin, Problem, SampleRequest, Sampling, Spend, Trace
 from stepward.verifiers.answers import StatedAnswers
 
 
@@ -44,10 +44,11 @@ class SampleTraces:
     ) -> list[tuple[str, Trace, Spend]]:
         sampling = replace(self.sampling, seed=seed)
         requests = [SampleRequest(problem=problem, n=self.n, sampling=sampling) for _, problem in part]
+        origin = Origin(maker=engine.origin.maker, revision=engine.origin.revision, seed=seed)
         cutting = Cutting(segmenter=self.segmenter, answers=StatedAnswers())
         made = []
         for request, completions in zip(requests, engine.sample_batch(requests), strict=True):
             for index, completion in enumerate(completions):
-                trace = trace_of(request, index, completion, cutting)
+                trace = replace(trace_of(request, index, completion, cutting), origin=origin)
                 made.append((f"{request.problem.id}/{index}", trace, completion.spend))
         return made

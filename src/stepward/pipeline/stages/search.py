@@ -11,7 +11,7 @@ from stepward.pipeline.parts import PolicyChoice, workbench
 from stepward.pipeline.stages.score import model_of
 from stepward.pipeline.workshop import Chunks, Workshop
 from stepward.protocols import PolicyEngine, Resources, Search, SearchResult, Segmenter, StepScorerEngine, Verifier
-from stepward.reward_models.public.load import open_scorer
+from stepward.reward_models.public.load import open_remembering
 from stepward.reward_models.wrappers import BatchedScorer
 from stepward.segment.newline import Newline
 from stepward.types import Json, Problem, Spend
@@ -35,7 +35,7 @@ class SearchProblems:
     def run(self, shop: Workshop) -> Json:
         """Search what is not searched yet, then judge the answers of problems that have a reference."""
         engine = self.policy.load()
-        scorer = open_scorer(model_of(shop, self.model)) if self.model else None
+        scorer = open_remembering(model_of(shop, self.model)) if self.model else None
         problems = shop.problems(self.source)
 
         def search(part: Sequence[tuple[str, Problem]]) -> list[tuple[str, SearchResult, Spend]]:

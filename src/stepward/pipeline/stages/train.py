@@ -9,6 +9,7 @@ from typing import cast
 from stepward.config import build
 from stepward.errors import ConfigError
 from stepward.pipeline.parts import model_folder
+from stepward.pipeline.stages.noise import noise_objective
 from stepward.pipeline.workshop import Stopped, Workshop
 from stepward.reward_models.backbone import Precision, open_codec
 from stepward.reward_models.checkpoint import Kind, Mode
@@ -18,6 +19,7 @@ from stepward.training.intake import Pair
 from stepward.training.loop import train
 from stepward.training.losses import Normalisation
 from stepward.training.objectives.contract import Objective
+from stepward.training.objectives.noisy import NoiseCorrected
 from stepward.training.spec import Adapter, Descent, HeadFit, Start, TrainSpec
 from stepward.training.teaching import Labellings, Teaching
 from stepward.training.trackers.opening import check_trackers
@@ -41,6 +43,8 @@ class TrainModel(Teaching):
     precision: Precision = "float32"
     """Of the backbone's weights; bfloat16 is faster where the machine has it, and moves scores with the batch."""
     objective: Json = "bce"
+    noise: str = ""
+    """A `noise` stage, whose rates then are those of the objective, noisy."""
     normalisation: Normalisation = "token"
     """token: every label counts alike; trace: every trace does, as list-wise objectives are published."""
     head_hidden: int = 0
@@ -59,7 +63,9 @@ class TrainModel(Teaching):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_trackers(self.track)
-        self._objective()
+        objective = self._objective()
+        if self.noise and not isinstance(objective, NoiseCorrected):
+            raise ConfigError("noise sets the rates of objective noisy", got=self.objective, mend="objective: noisy")
         if self.second and self.heads == "one":
             raise ConfigError("a second labelling teaches a second head", got=self.second, mend="set heads: two")
 
@@ -72,7 +78,8 @@ class TrainModel(Teaching):
             agree_with=_pairs(shop, self.agree_with) if self.agree_with else (),
         )
         made = self.examples(self.kind, open_codec(backbone, STEPWARD_DEFAULT), labels)
-        examples, objective = self.fitted(made, self._objective())
+        chosen = noise_objective(shop, self.noise) if self.noise else self._objective()
+        examples, objective = self.fitted(made, chosen)
         shop.progress.begin(shop.stage, 0, "steps")
         watch = Watch(progress=lambda report: _show(shop, report), stop=shop.stopping, track=self.track)
         result = train(

@@ -60,6 +60,12 @@ def open_scorer(folder: Path, opening: Opening = Opening(), *, calibrated: bool 
     return (open_passes if format.passes else open_public)(folder, replace(opening, format=format))
 
 
+def open_remembering(folder: Path) -> StepScorerEngine:
+    """`open_scorer` for a search: a model that can keeps what it computed for the beginnings of traces."""
+    engine = open_scorer(folder)
+    return engine.remembering() if isinstance(engine, ProcessRewardModel) else engine
+
+
 def open_passes(folder: Path, opening: Opening) -> PathFinder:
     """The published reward model in `folder`, of a format that asks it several times a step; as `open_public`."""
     format = opening.format or detect_format(folder)

@@ -4,12 +4,15 @@ A trace is computed from its first step without a remembered output, or from the
 comes first. What is left of a pack stands on keys and values of the cache, each of which meets all queries below it in
 one call. So the cost of a level of a search is that of its new tokens, however deep it stands; attention alone, a small
 part, grows with depth.
+
+Surprise adds up over a trace and predicts a step's first token from the token before it. So with each step the cache
+keeps what its trace came to, and the token before a new step is computed once more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,19 +22,20 @@ from stepward.errors import ConfigError
 from stepward.reward_models.backbone import Backbone
 from stepward.reward_models.encoding.codec import Encoded
 from stepward.reward_models.readout import Readout, TokenBatch, step_states
+from stepward.reward_models.surprise import TOTALS
 from stepward.reward_models.tree.attention import Block, Past
 from stepward.reward_models.tree.packing import Forest, Indexes, OldRun, packs, remainder
 from stepward.reward_models.tree.prefix_cache import Place, PrefixCache, reach
 
 
 def remembers(readout: Readout) -> bool:
-    """Whether what it reads of a step depends on that step's states alone, not on sums over the trace so far."""
-    return not readout.surprise and readout.likelihood == "none"
+    """Whether a trace can be read from its middle: not so where log-probabilities of all its tokens are wanted."""
+    return readout.likelihood == "none"
 
 
 @dataclass(eq=False, kw_only=True)
 class IncrementalReader:
-    """A backbone, a head, and a cache of what they said. Raises `ConfigError` for readouts that add up over a trace."""
+    """A backbone, a head, and a cache of what they said. Raises `ConfigError` for a readout of log-probabilities."""
 
     backbone: Backbone
     head: nn.Module
@@ -42,9 +46,9 @@ class IncrementalReader:
     def __post_init__(self) -> None:
         if not remembers(self.readout):
             raise ConfigError(
-                "surprise and likelihood add up over a trace and are not read from the middle of one",
+                "a likelihood is not read from the middle of a trace",
                 got=self.readout,
-                mend="score without a cache, or read hidden layers alone",
+                mend="score without a cache, or read hidden layers or surprise",
             )
 
     def outputs(self, encoded: Sequence[Encoded]) -> list[Tensor]:
@@ -55,7 +59,8 @@ class IncrementalReader:
             work = self._plan([encoded[index] for index in pack])
             self._compute(work)
             for index, trace in zip(pack, work.traces, strict=True):
-                found[index] = torch.stack([own for own in trace.outputs if own is not None])
+                said = torch.stack([own for own in trace.outputs if own is not None])
+                found[index] = said[:, : said.shape[1] - self._carried]
             self.cache.shrink()
         return found
 
@@ -69,6 +74,11 @@ class IncrementalReader:
                 counts[index] = fresh
         return counts
 
+    @property
+    def _carried(self) -> int:
+        """Numbers that are remembered of a step besides what the head said: what a step behind it adds up from."""
+        return TOTALS if self.readout.surprise else 0
+
     def _key(self) -> tuple[object, ...]:
         """Weights count their changes in place, so a cache does not outlive a step of training."""
         weights = [*self.backbone.model.parameters(), *self.head.parameters()]
@@ -77,7 +87,7 @@ class IncrementalReader:
         return (*told, self.backbone.model, self.head, changes)
 
     def _plan(self, encoded: Sequence[Encoded]) -> _Work:
-        traces = [_Trace.of(item, self.cache, whole_step=self.readout.pool != "read") for item in encoded]
+        traces = [_Trace.of(item, self.cache, self.readout) for item in encoded]
         whole = Forest.of([trace.rest for trace in traces])
         forest, runs = remainder(whole, [trace.known for trace in traces])
         return _Work(traces=traces, whole=len(whole), forest=forest, runs=runs)
@@ -90,12 +100,16 @@ class IncrementalReader:
         past = Past(tuple(self._blocks(work)))
         rest = [trace.rest for trace in work.traces]
         batch = TokenBatch.standing_on(past, work.forest, rest, self.backbone.device)
-        flat = self.head(step_states(self.backbone, batch, self.readout)).float().cpu()
+        if self.readout.surprise:
+            batch = replace(batch, totals=torch.stack([trace.totals for trace in work.traces]).to(self.backbone.device))
+        states = step_states(self.backbone, batch, self.readout)
+        carried = states[:, states.shape[1] - self._carried :]
+        flat = torch.cat([self.head(states).float(), carried], dim=-1).cpu()
         kept = torch.stack([torch.cat(past.kept[layer]) for layer in sorted(past.kept)])
         for trace, places, own in zip(work.traces, work.forest.places, flat.split(batch.counts), strict=True):
-            trace.fill(own)
             self.cache.add(trace.ids, _columns(kept, places))
-            self.cache.remember(trace.ids, list(zip(places_of(trace.rest), own, strict=True)))
+            self.cache.remember(trace.ids, list(zip(trace.left, own, strict=True)))
+            trace.fill(own)
 
     def _blocks(self, work: _Work) -> Iterator[Block]:
         for run in work.runs:
@@ -111,30 +125,48 @@ class _Trace:
     ids: Indexes
     outputs: list[Tensor | None]
     """One for each step; None where it is to be computed."""
+    left: list[Place]
+    """Of the steps to be computed."""
     rest: Encoded
     """Its ids up to the last one that any step needs, with the steps to be computed."""
     known: int
     """Tokens at its beginning that need not be computed."""
+    totals: Tensor
+    """What the steps before those that are left come to, as surprise adds it up."""
 
     @classmethod
-    def of(cls, item: Encoded, cache: PrefixCache, *, whole_step: bool) -> _Trace:
-        """`whole_step`: a step is read from all of its own tokens, not at its read position alone."""
-        ids, places = np.asarray(item.ids, dtype=np.int64), places_of(item)
+    def of(cls, item: Encoded, cache: PrefixCache, readout: Readout) -> _Trace:
+        """`item` beside what `cache` knows of it."""
+        ids, places = np.asarray(item.ids, dtype=np.int64), places_of(item, so_far=readout.surprise)
         ids = ids[: max(map(reach, places))]
         outputs = [cache.output(ids, place) for place in places]
+        gap = next((at for at, own in enumerate(outputs) if own is None), len(outputs))
+        if readout.surprise:  # a step adds to those before it: all behind a gap are read again
+            outputs[gap:] = [None] * (len(outputs) - gap)
+        before = outputs[gap - 1] if gap else None
         left = [place for place, own in zip(places, outputs, strict=True) if own is None]
-        first = min((min(read, start) if whole_step else read for read, start, _ in left), default=len(ids))
+        first = min((_first_needed(place, readout) for place in left), default=len(ids))
         rest = Encoded(
             ids=tuple(ids.tolist()),
-            spans=tuple((start, end) for _, start, end in left),
-            read_positions=tuple(read for read, _, _ in left),
+            spans=tuple((place[1], place[2]) for place in left),
+            read_positions=tuple(place[0] for place in left),
         )
-        return cls(ids=ids, outputs=outputs, rest=rest, known=min(first, cache.known(ids)))
+        known = min(first, cache.known(ids))
+        totals = torch.zeros(TOTALS) if before is None else before[-TOTALS:]
+        return cls(ids=ids, outputs=outputs, left=left, rest=rest, known=known, totals=totals)
 
     def fill(self, own: Tensor) -> None:
         """Put `own`, one row a computed step, where outputs are missing."""
         rows = iter(own)
         self.outputs = [next(rows) if found is None else found for found in self.outputs]
+
+
+def _first_needed(place: Place, readout: Readout) -> int:
+    """The first token whose state is read for the step at `place`."""
+    read, start = place[:2]
+    if readout.surprise:
+        return min(read, max(start - 1, 0))
+    return read if readout.pool == "read" else min(read, start)
 
 
 @dataclass(eq=False, slots=True)
@@ -147,9 +179,12 @@ class _Work:
     runs: tuple[OldRun, ...]
 
 
-def places_of(item: Encoded) -> list[Place]:
-    """Read position and own tokens of each step."""
-    return [(read, start, end) for read, (start, end) in zip(item.read_positions, item.spans, strict=True)]
+def places_of(item: Encoded, *, so_far: bool = False) -> list[Place]:
+    """Read position and own tokens of each step; with `so_far` also where all steps before it stand."""
+    edges = [edge for span in item.spans for edge in span]
+    return [
+        (read, *item.spans[at], *(edges[: 2 * at] if so_far else ())) for at, read in enumerate(item.read_positions)
+    ]
 
 
 def _columns(kept: Tensor, places: Indexes) -> Callable[[int], Tensor]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stepward.reward_models.encoding.codec import Encoded
+from stepward.reward_models.encoding.encoded import Encoded
 
 Indexes = NDArray[np.int64]
 

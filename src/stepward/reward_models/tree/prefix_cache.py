@@ -23,8 +23,9 @@ from torch import Tensor
 from stepward.errors import ConfigError
 from stepward.reward_models.tree.packing import Indexes, common_prefix
 
-Place: TypeAlias = tuple[int, int, int]
-"""Of a step within its trace: read position, and start and end of its own tokens."""
+Place: TypeAlias = tuple[int, ...]
+"""Of a step within its trace: read position, start and end of its own tokens; then, where what is said of it depends on
+more than its ids, whatever else must be alike, such as where earlier steps stand."""
 Key: TypeAlias = tuple[object, ...]
 
 
