@@ -180,7 +180,7 @@ class GroupLabeler(Protocol):
     """A labeler that shares work between the traces of one problem."""
 
     async def label_all(self, problem: Problem, traces: Sequence[Trace], resources: Resources) -> list[LabeledTrace]:
-        """One labelled trace per trace, in order: the labels that each would get alone, unless the labeler reads the group."""
+        """One labelled trace per trace, in order: as each would be labelled alone, unless the labeler reads the group."""
         ...
 
 

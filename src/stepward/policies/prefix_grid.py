@@ -8,7 +8,7 @@ behind it, each with a cache of its own for what it wrote. A row's attention ove
 where the product with the prefix is one matrix product for all rows of the lane: its memory is read once
 per step instead of once per row (Hydragen, Juravsky et al. 2024, arXiv:2402.05099). Rows may use different
 lengths of their lane's prefix, so nested prefixes of one solution share a lane too. A lane of one row is an
-ordinary cache.
+ordinary cache. A lane may be filled with keys and values of an earlier grid; then only the rest is read.
 
 The grid is handed to any Hugging Face model as the keyword `grid` of its forward call, which models pass
 on to their attention function; `ATTENTION` is the name under which ours is registered.
@@ -57,6 +57,21 @@ class _Layer:
 
 
 @dataclass(slots=True)
+class _Rest:
+    """Which tokens of which lanes are being read: N tokens, apart from padding."""
+
+    row_N: Tensor
+    """Row of the call."""
+    column_N: Tensor
+    """Column of the call."""
+    lane_N: Tensor
+    place_N: Tensor
+    """Place in the lane."""
+    allowed: Tensor
+    """(B, 1, tokens, seen): whether a token of the call looks at a place of its lane."""
+
+
+@dataclass(slots=True)
 class PrefixGrid:
     """The caches of all layers, and what the forward call under way does with them."""
 
@@ -65,6 +80,8 @@ class PrefixGrid:
     _layers: dict[int, _Layer] = field(default_factory=dict)
     _reading_L: Tensor | None = None
     """The lanes whose prefix is being read; None while rows write."""
+    _rest: _Rest | None = None
+    """What is being read of lanes that hold a part already; None where they hold nothing."""
     _lane_B: Tensor | None = None
     _column_B: Tensor | None = None
     _own_B: Tensor | None = None
@@ -80,7 +97,17 @@ class PrefixGrid:
 
     def read(self, lanes: Sequence[int]) -> None:
         """The next forward call computes the prefixes of `lanes`, right-padded, one row each."""
-        self._reading_L = torch.tensor(lanes, device=self.device)
+        self._reading_L, self._rest = torch.tensor(lanes, device=self.device), None
+
+    def read_on(self, lanes: Sequence[int], held_L: Tensor, count_L: Tensor) -> None:
+        """The next forward call computes `count_L` more tokens of each of `lanes`, which hold `held_L` already."""
+        self.read(lanes)
+        assert self._reading_L is not None
+        seen, columns = int((held_L + count_L).max()), torch.arange(int(count_L.max()), device=self.device)
+        row_N, column_N = (columns < count_L[:, None]).nonzero(as_tuple=True)
+        places = held_L[:, None] + columns
+        allowed = torch.arange(seen, device=self.device) <= places[:, :, None]
+        self._rest = _Rest(row_N, column_N, self._reading_L[row_N], places[row_N, column_N], allowed[:, None])
 
     def write(self, slots_B: Tensor, prefix_S: Tensor, own_S: Tensor) -> None:
         """The next forward call computes one token of each row in `slots_B`.
@@ -105,6 +132,30 @@ class PrefixGrid:
             for own in (layer.own_k, layer.own_v):
                 own[to[0], :, to[1], 0] = own[from_[0], :, from_[1], 0]
 
+    @property
+    def uniform(self) -> bool:
+        """Whether keys and values of all layers have one shape, so that they can be taken out as one tensor."""
+        parts = [part for layer in self._layers.values() for part in (layer.own_k, layer.own_v)]
+        return len({(part.shape[1], part.shape[-1]) for part in parts}) == 1
+
+    def fill(self, lane: int, first: int, keys_values: Tensor) -> None:
+        """Put (layers, 2, H, tokens, D) into `lane` from place `first` on."""
+        for index, (key, value) in enumerate(keys_values):
+            layer = self._layers.get(index) or self._new_layer(index, key[None], value[None])
+            layer.prefix_k[lane, :, first : first + key.shape[1]] = key
+            layer.prefix_v[lane, :, first : first + key.shape[1]] = value
+
+    def prefix(self, lane: int, first: int, last: int) -> Tensor:
+        """What `lane` holds from place `first` to `last`: (layers, 2, H, tokens, D), a copy."""
+        parts = [(self._layers[at].prefix_k, self._layers[at].prefix_v) for at in sorted(self._layers)]
+        return torch.stack([torch.stack([part[lane, :, first:last] for part in pair]) for pair in parts])
+
+    def own(self, slots_B: Tensor, count: int) -> Tensor:
+        """The first `count` own tokens of the rows in `slots_B`: (layers, 2, B, H, count, D), a copy."""
+        lane_B, column_B = slots_B // self.shape.width, slots_B % self.shape.width
+        parts = [(self._layers[at].own_k, self._layers[at].own_v) for at in sorted(self._layers)]
+        return torch.stack([torch.stack([part[lane_B, :, column_B, :count] for part in pair]) for pair in parts])
+
     def keep_lanes(self, lanes_L: Tensor) -> None:
         """Drop every lane that is not in `lanes_L`; the others close up in that order."""
         for index, layer in self._layers.items():
@@ -115,15 +166,22 @@ class PrefixGrid:
     def attend(self, index: int, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
         """(B, H x G, tokens, D) -> (B, tokens, H x G, D), as attention functions of Hugging Face models do."""
         layer = self._layers.get(index) or self._new_layer(index, key, value)
-        if self._reading_L is not None:
+        if self._reading_L is None:
+            return self._attend_rows(layer, query * scaling, key, value)
+        grouped, rest = query.shape[1] != key.shape[1], self._rest
+        if rest is None:
             layer.prefix_k[self._reading_L, :, : key.shape[2]] = key
             layer.prefix_v[self._reading_L, :, : key.shape[2]] = value
-            grouped = query.shape[1] != key.shape[1]
-            read = nn.functional.scaled_dot_product_attention(
-                query, key, value, is_causal=True, scale=scaling, enable_gqa=grouped
-            )
-            return read.transpose(1, 2)
-        return self._attend_rows(layer, query * scaling, key, value)
+        else:
+            layer.prefix_k[rest.lane_N, :, rest.place_N] = key[rest.row_N, :, rest.column_N]
+            layer.prefix_v[rest.lane_N, :, rest.place_N] = value[rest.row_N, :, rest.column_N]
+            seen = rest.allowed.shape[-1]
+            key, value = (part[self._reading_L, :, :seen] for part in (layer.prefix_k, layer.prefix_v))
+        mask = rest.allowed if rest else None
+        read = nn.functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, is_causal=mask is None, scale=scaling, enable_gqa=grouped
+        )
+        return read.transpose(1, 2)
 
     def _attend_rows(self, layer: _Layer, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         assert self._lane_B is not None and self._column_B is not None and self._bias is not None

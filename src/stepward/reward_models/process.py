@@ -118,7 +118,7 @@ class ProcessRewardModel:
     def remembering(self, max_tokens: int = 65_536) -> ProcessRewardModel:
         """The same scores from a model that keeps up to `max_tokens` tokens of traces that may go on, as in a search.
 
-        A model that has to read whole traces (an encoder, log-ratios, surprise) is returned as it is.
+        A model that has to read whole traces (an encoder, log-ratios) is returned as it is.
         """
         if not (isinstance(self.reader, StepReader) and remembers(self.reader.readout)):
             return self

@@ -37,7 +37,7 @@ class StepReader:
     batch_tokens: int = 8192
     """Most distinct, or padded, tokens of one forward pass; a longer trace is a batch of its own."""
     cache: PrefixCache | None = None
-    """Keeps what was computed for traces that will go on, as in a search; for a readout without surprise."""
+    """Keeps what was computed for traces that will go on, as in a search; not for a likelihood."""
 
     def logits(self, encoded: Sequence[Encoded]) -> list[tuple[float, ...]]:
         """One logit per step of each trace, in order; no forward pass for a trace without steps.
