@@ -58,6 +58,12 @@ def test_drawing_stops_at_the_first_failure_that_makes_a_dead_prefix_sure() -> N
     assert counts(labeled)[0] == (0, needed)
 
 
+def test_a_prior_that_is_sure_of_itself_still_draws_a_batch() -> None:
+    stop = Stop(batch=2, most=8, threshold=0.05, confidence=0.75)
+    assert beta(0.5, 0.5).sf(0.05) > 0.75
+    assert counts(label(AdaptiveRollout(stop=stop), {"a\n": "-", "a\nb\n": "-"}))[0] is not None
+
+
 def test_the_first_success_is_enough_where_only_the_hard_label_matters() -> None:
     stop = Stop(batch=1, most=6, first_success=True)
     labeled = label(AdaptiveRollout(stop=stop), {"a\n": "--+-", "a\nb\n": "-"})

@@ -86,17 +86,20 @@ def _technique(labeler: str, n: int | None, seed: int) -> dict[str, Json]:
 
 
 def _show_labelers() -> None:
-    """One line for each labeler: its name and the first sentence of what it says of itself."""
+    """One row a labeler: its name and the first sentence about it."""
+    from rich.table import Table
+
     from stepward import registry
     from stepward.errors import MissingExtraError
 
-    console = Console()
+    table = Table.grid(padding=(0, 2))
     for name in registry.names("labeler"):
         try:
             about = (registry.resolve("labeler", name).__doc__ or "").strip().split("\n\n")[0]
         except MissingExtraError as error:
             about = str(error)
-        console.print(f"[bold]{name:<14}[/] {escape(' '.join(about.split()))}", highlight=False)
+        table.add_row(f"[bold]{name}[/]", escape(" ".join(about.split())))
+    Console().print(table, highlight=False)
 
 
 def _show(run: Path, result: Mapping[str, Any], written: str) -> None:

@@ -93,8 +93,8 @@ class Stop:
         return not 1 - self.confidence < alive < self.confidence and not self.first_success
 
     async def count(self, prefix: str, rollouts: Rollouts) -> Tally:
-        """Completions of `prefix`, batch by batch, until they say enough or are `most`."""
-        tally = Tally()
+        """Completions of `prefix`, batch by batch, until they say enough or are `most`; a first batch always."""
+        tally = await rollouts.count(prefix, self.batch)
         while tally.drawn < self.most and not self.decided(tally):
             tally = await rollouts.count(prefix, min(self.most, tally.drawn + self.batch))
         return tally
