@@ -11,7 +11,7 @@ from stepward.types import Problem
 
 pytestmark = pytest.mark.slow
 
-PROBLEM = Problem(id="p", text="What is 3*4+2?")
+PROBLEM = Problem(id="p", text="What is 3*4+2?", answer="14")
 TRACE = from_steps("p", ["3*4 = 12.", "The answer is 14."], "\n")
 
 
@@ -25,7 +25,10 @@ def smollm2():
 @pytest.mark.parametrize("name", [name for name, format in JUDGES.items() if format.read == "choice"])
 def test_judges_that_are_asked_for_a_verdict_always_give_one(smollm2, name: str) -> None:
     skip = tuple(phase.name for phase in JUDGES[name].phases if phase.code_stop)
-    engine = JudgeEngine(format=JUDGES[name], policy=smollm2, votes=1, most_tokens=16, skip=skip)
+    format = JUDGES[name]
+    engine = JudgeEngine(
+        format=format, policy=smollm2, votes=1, most_tokens=16, skip=skip, for_labels=format.sees_reference
+    )
     found = engine.judge_batch([(PROBLEM, TRACE)])[0]
     assert found.abstentions == 0 and all(value is not None and 0.0 < value < 1.0 for value in found.values)
     assert 100 < found.spend.scorer_tokens < 5000

@@ -10,16 +10,19 @@ from rich.console import Console
 
 from stepward.cli.conduct import print_json
 from stepward.cli.verb import Verb, data_stage
+from stepward.errors import ConfigError
+from stepward.search.presets import METHODS, UNSCORED, preset
 from stepward.types import Json
 
 
 def command(
     problems: Annotated[Path, typer.Argument(help="JSON lines with problem and, to be judged, answer.")],
-    method: Annotated[str, typer.Option(help="best_of_n, majority or weighted_majority.")] = "best_of_n",
+    method: Annotated[str, typer.Option(help=f"One of {', '.join(METHODS)}.")] = "best_of_n",
     policy: Annotated[str, typer.Option(help="A model folder, smollm2 or quickstart.")] = "smollm2",
     model: Annotated[str, typer.Option(help="Folder of a reward model, for methods that score.")] = "",
-    n: Annotated[int, typer.Option("-n", help="Traces for each problem.")] = 8,
+    n: Annotated[int, typer.Option("-n", help="Traces, beams or simulations under way: the method's size.")] = 8,
     reduce: Annotated[str, typer.Option(help="How step scores become one number.")] = "min",
+    tokens: Annotated[int, typer.Option(help="Most tokens of a trace, or of a step where it goes by steps.")] = 256,
     format: Annotated[str, typer.Option(help="Format of the problems file.")] = "problems",
     seed: Annotated[int, typer.Option(help="Fixes every trace.")] = 0,
     set: Annotated[list[str] | None, typer.Option(help="Any other setting: stages.found.chunk=8.")] = None,
@@ -27,9 +30,10 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print results as JSON.")] = False,
 ) -> None:
     """Search answers; every token is counted, the traces not chosen included."""
-    technique: dict[str, Json] = {"use": method, "n": n, "sampling": {"seed": seed}}
-    if method != "majority":
-        technique["reduce"] = reduce
+    name = method.replace("-", "_")
+    if name not in UNSCORED and not model:
+        raise ConfigError(f"{name} scores steps", got="no --model", mend="name a PRM's folder with --model")
+    technique = preset(name, n, sampling={"seed": seed, "max_tokens": tokens}, reduce=reduce)
     found: dict[str, Json] = {
         "use": "search",
         "source": "problems",
