@@ -115,6 +115,7 @@ def measure(folder: Path, dtype: str, options: argparse.Namespace) -> None:
     prompts = [list(policy.prompt_ids(request)) for request in requests]
 
     def ours() -> int:
+        policy.forget()
         return sum(one.spend.policy_tokens for made in policy.sample_batch(requests) for one in made)
 
     contenders: dict[str, Callable[[], int]] = {

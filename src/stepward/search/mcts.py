@@ -124,7 +124,7 @@ class TreeSearch:
 
     async def _value(self, growth: Growth, child: Branch) -> float:
         own = child.score or 0.0
-        if not self.roll or child.state != "open":
+        if not self.roll or child.state != "open" or growth.over:
             return own
         seen = await growth.roll(child, self.roll, replace(self.growing.sampling, temperature=0.0))
         ahead = await growth.scores_of(seen)
