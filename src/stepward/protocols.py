@@ -53,6 +53,15 @@ class PolicyEngine(Protocol):
 
 
 @runtime_checkable
+class Remembering(Protocol):
+    """An engine that keeps what it computed for calls that go on from there: same results, less computed."""
+
+    def forget(self) -> None:
+        """Free what is kept: the next call costs what it would cost an engine just loaded."""
+        ...
+
+
+@runtime_checkable
 class Segmenter(Protocol):
     """Who cuts text into steps, losing nothing."""
 
@@ -180,7 +189,7 @@ class GroupLabeler(Protocol):
     """A labeler that shares work between the traces of one problem."""
 
     async def label_all(self, problem: Problem, traces: Sequence[Trace], resources: Resources) -> list[LabeledTrace]:
-        """One labelled trace per trace, in order: as each would be labelled alone, unless the labeler reads the group."""
+        """One labelled trace per trace, in order: as each would be alone, unless the labeler reads the whole group."""
         ...
 
 

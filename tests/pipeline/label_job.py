@@ -10,7 +10,7 @@ from typing import Any, cast
 from stepward.datasets.native_write import write_examples
 from stepward.datasets.reading import Example
 from stepward.labelers.rollout import RolloutLabeler
-from stepward.pipeline.labelling import Retries
+from stepward.pipeline.labels.labelling import Retries
 from stepward.pipeline.parts import PolicyChoice
 from stepward.pipeline.runner import Conduct, Recipe, run_recipe
 from stepward.pipeline.stages.label import LabelTraces

@@ -12,8 +12,8 @@ from label_job import Script, completion, labels_file, recipe, run, values, writ
 from stepward.errors import ConfigError, DataError, LabelError
 from stepward.labelers.outcome import OutcomeLabeler
 from stepward.labelers.rollout import RolloutLabeler
-from stepward.pipeline import jobs
-from stepward.pipeline.labelling import Retries
+from stepward.pipeline.jobs import job
+from stepward.pipeline.labels.labelling import Retries
 from stepward.pipeline.runner import Conduct
 from stepward.pipeline.workshop import Stopped
 from stepward.policies.fake import Faults, ScriptedPolicy
@@ -171,8 +171,8 @@ def test_a_bug_stops_the_job_names_its_place_and_loses_nothing_finished(
 def test_a_stopped_job_keeps_what_ends_in_time_and_drops_the_rest(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "DRAIN", 0.0)
-    monkeypatch.setattr(jobs, "TICK", 0.01)
+    monkeypatch.setattr(job, "DRAIN", 0.0)
+    monkeypatch.setattr(job, "TICK", 0.01)
     asked = iter([False] * 3)
     conduct = Conduct(stopping=lambda: next(asked, True))
     with pytest.raises(Stopped):

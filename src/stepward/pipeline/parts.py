@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from stepward.errors import ConfigError
 from stepward.policies.wrappers import BatchedPolicy
-from stepward.protocols import Policy, PolicyEngine, Resources, Segmenter, StepScorer, Verifier
+from stepward.protocols import Policy, PolicyEngine, Remembering, Resources, Segmenter, StepScorer, Verifier
 from stepward.verifiers.answers import StatedAnswers
 
 if TYPE_CHECKING:
@@ -64,6 +64,13 @@ class PolicyChoice:
 
         server = HttpServer(url=self.url, key_env=self.key_env)
         return OpenAIPolicy(server=server, model=self.path, kind=self.server, prompt=prompt or CHAT)
+
+
+def start_cold(*engines: object) -> None:
+    """What follows costs the same whatever `engines` did before, in this run or in one that it goes on from."""
+    for engine in engines:
+        if isinstance(engine, Remembering):
+            engine.forget()
 
 
 def model_folder(name: str) -> Path:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from stepward.codec import to_json
 from stepward.errors import ConfigError
 from stepward.evaluation.agreement import AgreementReport, agreement
-from stepward.pipeline.label_tables import agreement_table
+from stepward.pipeline.labels.tables import agreement_table
 from stepward.pipeline.stages.relabel import keep_labels, write_report
 from stepward.pipeline.workshop import Workshop
 from stepward.protocols import Consensus

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from stepward.codec import to_json
 from stepward.errors import ConfigError
 from stepward.evaluation.compare import Axis, Comparison, compare
-from stepward.pipeline.bench import Bench, Judged
-from stepward.pipeline.comparing import Compared, Proxy, over_optimisation, tree_view
 from stepward.pipeline.findings import provenance
-from stepward.pipeline.parts import PolicyChoice, workbench
+from stepward.pipeline.parts import PolicyChoice, start_cold, workbench
+from stepward.pipeline.searches.bench import Bench, Judged
+from stepward.pipeline.searches.page import Compared, Proxy, over_optimisation, tree_view
 from stepward.pipeline.stages.score import model_of
 from stepward.pipeline.workshop import Chunks, Workshop
 from stepward.protocols import PolicyEngine, Search, SearchResult, Segmenter, StepScorerEngine, Verifier
@@ -96,6 +96,7 @@ class CompareSearches:
         scorers: Mapping[str, StepScorerEngine],
     ) -> list[SearchResult]:
         arm = self.arms[name]
+        start_cold(engine, *scorers.values())  # no arm pays less because of those before it
         resources = workbench(engine, self.segmenter, self.verifier)
         if arm.model:
             resources = replace(resources, scorer=BatchedScorer(engine=scorers[arm.model], max_batch=256))

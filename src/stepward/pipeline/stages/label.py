@@ -15,10 +15,10 @@ from typing import ClassVar, cast
 from stepward.config import build
 from stepward.datasets.reading import Example, Reader, read
 from stepward.errors import ConfigError, LabelError
-from stepward.pipeline.jobs import Team, Watch, check, team, work_off
-from stepward.pipeline.label_books import LabelBooks, by_problem
-from stepward.pipeline.labelling import Labelling, Retries, ScorerChoice
-from stepward.pipeline.pace import Pace
+from stepward.pipeline.jobs.job import Team, Watch, check, team, work_off
+from stepward.pipeline.jobs.pace import Pace
+from stepward.pipeline.labels.books import LabelBooks, by_problem
+from stepward.pipeline.labels.labelling import Labelling, Retries, ScorerChoice
 from stepward.pipeline.parts import PolicyChoice
 from stepward.pipeline.stages.read import resolve
 from stepward.pipeline.workshop import Workshop

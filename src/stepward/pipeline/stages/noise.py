@@ -12,7 +12,7 @@ from stepward.config import build
 from stepward.errors import ConfigError, LabelError
 from stepward.evaluation.noise import NoiseMatrix, confident_joint, noise_matrix, rollout_noise
 from stepward.metrics.binomial import fit_prior
-from stepward.pipeline.label_tables import noise_table
+from stepward.pipeline.labels.tables import noise_table
 from stepward.pipeline.stages.relabel import write_report
 from stepward.pipeline.workshop import Workshop
 from stepward.relabel.hard import hard_calls

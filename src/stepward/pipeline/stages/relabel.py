@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from stepward.codec import to_json
 from stepward.errors import ConfigError, ScoreError
 from stepward.evaluation.dropped import RelabelAccount, RelabelCounter
-from stepward.pipeline.label_tables import dropped_table, relabel_table
+from stepward.pipeline.labels.tables import dropped_table, relabel_table
 from stepward.pipeline.workshop import Chunks, Workshop
 from stepward.protocols import Relabeler
 from stepward.registry import name_of

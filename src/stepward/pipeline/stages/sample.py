@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from stepward.errors import ConfigError
-from stepward.pipeline.parts import PolicyChoice
+from stepward.pipeline.parts import PolicyChoice, start_cold
 from stepward.pipeline.workshop import Chunks, Workshop
 from stepward.protocols import PolicyEngine, Segmenter
 from stepward.search.moves import Cutting, trace_of
@@ -42,6 +42,7 @@ class SampleTraces:
     def _sample(
         self, engine: PolicyEngine, part: Sequence[tuple[str, Problem]], seed: int
     ) -> list[tuple[str, Trace, Spend]]:
+        start_cold(engine)
         sampling = replace(self.sampling, seed=seed)
         requests = [SampleRequest(problem=problem, n=self.n, sampling=sampling) for _, problem in part]
         origin = Origin(maker=engine.origin.maker, revision=engine.origin.revision, seed=seed)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from stepward.metrics.bootstrap import wilson
-from stepward.pipeline.parts import PolicyChoice, workbench
+from stepward.pipeline.parts import PolicyChoice, start_cold, workbench
 from stepward.pipeline.stages.score import model_of
 from stepward.pipeline.workshop import Chunks, Workshop
 from stepward.protocols import PolicyEngine, Resources, Search, SearchResult, Segmenter, StepScorerEngine, Verifier
@@ -48,6 +48,7 @@ class SearchProblems:
     async def _search(
         self, problems: Sequence[Problem], engine: PolicyEngine, scorer: StepScorerEngine | None
     ) -> list[tuple[str, SearchResult, Spend]]:
+        start_cold(engine, scorer)
         resources: Resources = workbench(engine, self.segmenter, self.verifier)
         if scorer is not None:
             resources = replace(resources, scorer=BatchedScorer(engine=scorer, max_batch=256))

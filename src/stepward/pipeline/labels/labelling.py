@@ -15,7 +15,7 @@ from typing import cast
 from stepward.codec import to_json
 from stepward.config import describe
 from stepward.errors import ConfigError, LabelError, StepwardError
-from stepward.pipeline.desk import Attempt, Result
+from stepward.pipeline.jobs.desk import Attempt, Result
 from stepward.pipeline.parts import PolicyChoice, workbench
 from stepward.policies.wrappers import RetryingPolicy, RetryLog
 from stepward.protocols import (

@@ -25,7 +25,7 @@ from multiprocessing.process import BaseProcess
 from typing import Literal, TypeAlias
 
 from stepward.errors import ModelError
-from stepward.pipeline.desk import Desk, Failure, Outcome, Trade, Unit
+from stepward.pipeline.jobs.desk import Desk, Failure, Outcome, Trade, Unit
 from stepward.types import Json
 
 MOST_CRASHES = 3

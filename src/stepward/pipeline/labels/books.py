@@ -17,8 +17,8 @@ from stepward.codec import from_json, to_json
 from stepward.datasets.card import Beside, CardTally, DataCard
 from stepward.datasets.card_text import card_text
 from stepward.errors import LabelError
-from stepward.pipeline.desk import Unit
-from stepward.pipeline.labelling import Attempts, spend_of
+from stepward.pipeline.jobs.desk import Unit
+from stepward.pipeline.labels.labelling import Attempts, spend_of
 from stepward.pipeline.workshop import Workshop
 from stepward.storage.files import json_bytes, sync_folder, write_atomic
 from stepward.storage.jsonl import Records

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stepward.errors import DataError
-from stepward.pipeline.crew import Crew
-from stepward.pipeline.desk import Desk, Outcome, Trade, Unit
+from stepward.pipeline.jobs.crew import Crew
+from stepward.pipeline.jobs.desk import Desk, Outcome, Trade, Unit
 from stepward.pipeline.workshop import Stopped
 from stepward.storage.ledger import Entry, Ledger, moment
 from stepward.types import Json

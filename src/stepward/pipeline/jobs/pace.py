@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from stepward.pipeline.labelling import spend_of
+from stepward.pipeline.labels.labelling import spend_of
 from stepward.pipeline.workshop import Progress
 from stepward.storage.ledger import Ledger
 
