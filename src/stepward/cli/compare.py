@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as json_lines
 from pathlib import Path
 from typing import Annotated
 
@@ -53,8 +54,11 @@ def command(
     if json:
         print_json({**results, "run": str(run)})
         return
-    result = results["compared"]
-    Console().print(result["headline"] if isinstance(result, dict) else "", highlight=False, soft_wrap=True)
+    from stepward.pipeline.searches.page import Compared
+    from stepward.reports.tables import rich_table
+
+    record = json_lines.loads((run / "compared" / "comparison.json").read_text(encoding="utf-8"))
+    Console().print(rich_table(Compared.of(record).short()))
     Console().print(f"report: {run / 'compared' / 'report.html'}", highlight=False, soft_wrap=True)
 
 
@@ -67,10 +71,10 @@ def _arms(
     prm, orm = models
     arms: dict[str, Json] = {}
     for method in methods:
-        if method not in UNSCORED and not prm:
-            raise ConfigError(f"{method} scores steps", got="no --model", mend="name a PRM's folder with --model")
         for size in sizes:
             arm: dict[str, Json] = {"search": preset(method, size, sampling=sampling, reduce=reduce)}
+            if method not in UNSCORED and not prm:
+                raise ConfigError(f"{method} scores steps", got="no --model", mend="name a PRM's folder with --model")
             arms[f"{method}@{size}"] = arm if method in UNSCORED else {**arm, "model": prm}
     for size in sizes if orm else ():
         arms[f"orm_best_of_n@{size}"] = {

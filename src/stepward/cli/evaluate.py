@@ -1,10 +1,10 @@
-"""`stepward evaluate`: how good a reward model is as a judge of labelled steps."""
+"""`stepward evaluate`: from a checkpoint, or from scores in a file, to figures, tables, a page and a model card."""
 
 from __future__ import annotations
 
 import json as json_lines
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,36 +12,82 @@ from rich.console import Console
 from stepward.cli.conduct import print_json
 from stepward.cli.verb import Verb, data_stage
 from stepward.codec import from_json
+from stepward.errors import ConfigError
 from stepward.types import Json
+
+if TYPE_CHECKING:
+    from stepward.evaluation.evaluated import Evaluated
+
+STAGE = "evaluation"
 
 
 def command(
-    labels: Annotated[Path, typer.Argument(help="Labelled traces to judge against.")],
-    model: Annotated[str, typer.Option(help="Folder of a reward model.")],
+    labels: Annotated[Path, typer.Argument(help="Labelled or judged traces, with scores where no --model is given.")],
+    model: Annotated[str, typer.Option(help="Folder of a reward model; without it the file's own scores.")] = "",
+    orm: Annotated[str, typer.Option(help="Folder of an outcome model that stands beside it.")] = "",
+    scores: Annotated[list[str] | None, typer.Option(help="Scores in the file to judge; all if not given.")] = None,
     train_labels: Annotated[Path | None, typer.Option(help="Labels to fit the trivial baselines on.")] = None,
     format: Annotated[str, typer.Option(help="Format of the label files.")] = "native",
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    rate: Annotated[
+        list[str] | None, typer.Option(help="written=, read=, scored= (per million tokens), gpu_hour=, cpu_hour=.")
+    ] = None,
+    currency: Annotated[str, typer.Option(help="What the rates are in.")] = "",
+    shown: Annotated[int, typer.Option(help="Traces shown in full in the report.")] = 40,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap and of random draws.")] = 0,
     set: Annotated[list[str] | None, typer.Option(help="Any other setting: stages.scores.chunk=64.")] = None,
     to: Annotated[Path | None, typer.Option(help="Run folder.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print figures as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
-    """Score labelled traces and print AUROC, first-error accuracy and calibration with intervals."""
+    """Judge a scorer: step AUROC, first errors, calibration, best of n, failures and cost, each with intervals."""
     stages: dict[str, Json] = {"labels": data_stage(labels, format)}
+    judged: dict[str, Json] = {}
+    for name, folder, reduce in (("prm", model, ()), ("orm", orm, ("last",))):
+        if folder:
+            stage = "scores" if name == "prm" else "orm_scores"
+            stages[stage] = {"use": "score", "source": "labels", "model": folder}
+            judged[name] = {"stage": stage} | ({"reduce": list(reduce)} if reduce else {})
+    evaluation: dict[str, Json] = {"use": "evaluate", "labels": "labels", "name": labels.name, "shown": shown}
+    evaluation |= {"scores": judged, "rates": _rates(rate or [], currency)}
+    if scores or not model:
+        evaluation["stored"] = list(scores or [])
+    if model:
+        evaluation["model"] = model
     if train_labels:
         stages["train_labels"] = data_stage(train_labels, format)
-    stages["scores"] = {"use": "score", "source": "labels", "model": model}
-    judge: dict[str, Json] = {"use": "judge-steps", "scores": ["scores"], "labels": "labels"}
-    stages["quality"] = judge | ({"baselines": "train_labels"} if train_labels else {})
+        evaluation["baselines"] = "train_labels"
+    stages[STAGE] = evaluation
     run, _ = Verb(name="evaluate", stages=stages, seed=seed, overrides=set or [], to=to).run()
-    figures = json_lines.loads((run / "quality" / "quality.json").read_text(encoding="utf-8"))
+    _show(run, json)
+
+
+def _rates(given: list[str], currency: str) -> Json:
+    """`written=0.6` and the like as a section of the recipe."""
+    rates: dict[str, Json] = {"currency": currency} if currency else {}
+    for pair in given:
+        name, _, number = pair.partition("=")
+        try:
+            rates[name.strip()] = float(number)
+        except ValueError:
+            raise ConfigError("a rate is a name and a number", got=pair, mend="such as --rate scored=0.1") from None
+    return rates
+
+
+def _show(run: Path, json: bool) -> None:
+    from stepward.evaluation.evaluated import FILE, Evaluated
+
+    found = json_lines.loads((run / STAGE / FILE).read_text(encoding="utf-8"))
     if json:
-        print_json(figures)
+        print_json({"run": str(run), **found})
         return
-    from stepward.evaluation.steps import StepQuality
-    from stepward.pipeline.findings import calibration_table, step_table
+    _print_tables(from_json(Evaluated, found))
+    Console().print(f"report: {run / STAGE / 'report.html'}", highlight=False, soft_wrap=True)
+
+
+def _print_tables(record: Evaluated) -> None:
+    from stepward.pipeline.evaluating import headline, summary
     from stepward.reports.tables import rich_table
 
-    qualities = {model if name == "scores" else name: from_json(StepQuality, q) for name, q in figures.items()}
     console = Console()
-    console.print(rich_table(step_table("Step scores against labels", qualities)))
-    console.print(rich_table(calibration_table(qualities)))
+    console.print(rich_table(headline(record)))
+    for sentence in summary(record):
+        console.print(sentence, highlight=False, soft_wrap=True, markup=False)

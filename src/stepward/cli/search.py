@@ -31,9 +31,9 @@ def command(
 ) -> None:
     """Search answers; every token is counted, the traces not chosen included."""
     name = method.replace("-", "_")
+    technique = preset(name, n, sampling={"seed": seed, "max_tokens": tokens}, reduce=reduce)
     if name not in UNSCORED and not model:
         raise ConfigError(f"{name} scores steps", got="no --model", mend="name a PRM's folder with --model")
-    technique = preset(name, n, sampling={"seed": seed, "max_tokens": tokens}, reduce=reduce)
     found: dict[str, Json] = {
         "use": "search",
         "source": "problems",

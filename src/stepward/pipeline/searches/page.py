@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from stepward.evaluation.compare import ArmResult, Axis, Comparison
+from stepward.codec import from_json, to_json
+from stepward.evaluation.compare import ArmResult, Axis
 from stepward.metrics.bootstrap import Interval
 from stepward.pipeline.findings import estimate
 from stepward.protocols import SearchResult
 from stepward.reports import model as page
-from stepward.types import Problem
+from stepward.types import Json, Problem
 
 Proxy: TypeAlias = tuple[str, int, float, float]
 """Arm, n, mean score of the chosen, accuracy."""
@@ -30,14 +31,33 @@ AXIS_NAMES: Mapping[Axis, str] = {
 class Compared:
     """Everything that the page tells."""
 
-    found: Comparison
+    arms: tuple[ArmResult, ...]
     against: str
     differences: Mapping[str, Interval]
     gaps: Mapping[str, float | None]
 
+    def record(self) -> dict[str, Json]:
+        """For `comparison.json`; `of` reads it back."""
+        return {
+            "arms": [to_json(arm) for arm in self.arms],
+            "against": self.against,
+            "differences": {name: to_json(interval) for name, interval in self.differences.items()},
+            "gap_closed": dict(self.gaps),
+        }
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Compared:
+        """What `record` made."""
+        return cls(
+            arms=tuple(from_json(ArmResult, arm) for arm in record["arms"]),
+            against=record["against"],
+            differences={name: from_json(Interval, each) for name, each in record["differences"].items()},
+            gaps=record["gap_closed"],
+        )
+
     def table(self) -> page.Table:
         """One row an arm, the most often right first."""
-        arms = sorted(self.found.arms, key=lambda arm: -arm.accuracy.value)
+        arms = sorted(self.arms, key=lambda arm: -arm.accuracy.value)
         first = arms[0]
         return page.Table(
             title=f"Searches on {first.problems} problems, {first.seeds} seeds",
@@ -58,6 +78,26 @@ class Compared:
             ),
         )
 
+    def short(self) -> page.Table:
+        """What fits a terminal of eighty columns."""
+        rows = sorted(self.arms, key=lambda arm: -arm.accuracy.value)
+        return page.Table(
+            title=f"Searches on {rows[0].problems} problems, {rows[0].seeds} seeds",
+            columns=("search", "accuracy", "less*", "tokens", "GFLOPs", "Pareto"),
+            rows=tuple(
+                (
+                    arm.arm,
+                    estimate(arm.accuracy),
+                    page.Estimate(value=self.differences[arm.arm].value) if arm.arm in self.differences else None,
+                    page.Estimate(value=arm.cost["policy_tokens"], digits=0),
+                    page.Estimate(value=arm.cost["flops"] / 1e9, digits=2),
+                    "yes" if "flops" in arm.pareto else "",
+                )
+                for arm in rows
+            ),
+            note=f"* less {self.against}, paired. The report has every cost, intervals and the search trees.",
+        )
+
     def figure(self, axis: Axis) -> page.Scatter:
         """Accuracy against one cost."""
         return page.Scatter(
@@ -72,7 +112,7 @@ class Compared:
                     low=arm.accuracy.low,
                     high=arm.accuracy.high,
                 )
-                for arm in self.found.arms
+                for arm in self.arms
                 if arm.cost[axis] > 0
             ),
             note="In colour: nothing is cheaper and as often right.",
@@ -80,8 +120,8 @@ class Compared:
 
     def summary(self) -> tuple[str, ...]:
         """Two sentences."""
-        best = max(self.found.arms, key=lambda arm: arm.accuracy.value)
-        front = sorted((a for a in self.found.arms if "flops" in a.pareto), key=lambda arm: arm.cost["flops"])
+        best = max(self.arms, key=lambda arm: arm.accuracy.value)
+        front = sorted((a for a in self.arms if "flops" in a.pareto), key=lambda arm: arm.cost["flops"])
         return (
             f"Most often right: {best.arm}, {best.accuracy}.",
             "Best at their price in FLOPs, the cheapest first: " + ", ".join(arm.arm for arm in front) + ".",

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from stepward.codec import to_json
 from stepward.errors import ConfigError
 from stepward.evaluation.compare import Axis, Comparison, compare
 from stepward.pipeline.findings import provenance
@@ -18,6 +17,7 @@ from stepward.pipeline.workshop import Chunks, Workshop
 from stepward.protocols import PolicyEngine, Search, SearchResult, Segmenter, StepScorerEngine, Verifier
 from stepward.reports import model as page
 from stepward.reports.html import write
+from stepward.reports.tables import csv_text, latex, markdown
 from stepward.reward_models.public.load import open_remembering
 from stepward.reward_models.wrappers import BatchedScorer
 from stepward.search.best_of_n import BestOfN
@@ -109,21 +109,16 @@ class CompareSearches:
         found = compare(list(judged.attempts.values()), seed=shop.seed)
         against = self.against or next(iter(self.arms))
         compared = Compared(
-            found=found,
+            arms=found.arms,
             against=against,
             differences={
                 a.arm: found.difference(a.arm, against, seed=shop.seed) for a in found.arms if a.arm != against
             },
             gaps={arm.arm: found.gap_closed(arm.arm, judged.pool) for arm in found.arms} if judged.pool else {},
         )
-        record: dict[str, Json] = {
-            "arms": [to_json(arm) for arm in found.arms],
-            "against": against,
-            "differences": {name: to_json(interval) for name, interval in compared.differences.items()},
-            "gap_closed": dict(compared.gaps),
-            "problems": list(found.problem_ids),
-        }
-        shop.run.write_json(f"{shop.stage}/comparison.json", record)
+        shop.run.write_json(f"{shop.stage}/comparison.json", {**compared.record(), "problems": list(found.problem_ids)})
+        for suffix, text in (("md", markdown), ("csv", csv_text), ("tex", latex)):
+            shop.run.write_text(f"{shop.stage}/comparison.{suffix}", text(compared.table()))
         path = shop.run.path(f"{shop.stage}/report.html")
         write(self._report(shop, compared, self._trees(problems, results, judged), self._proxies(results, found)), path)
         return {"headline": " ".join(compared.summary()), "problems": len(found.problem_ids), "report": str(path)}
