@@ -96,6 +96,7 @@ class CompareSearches:
         scorers: Mapping[str, StepScorerEngine],
     ) -> list[SearchResult]:
         arm = self.arms[name]
+        start_cold(engine, *scorers.values())  # no arm goes on from prefixes that another paid for
         start_cold(engine, *scorers.values())  # no arm pays less because of those before it
         resources = workbench(engine, self.segmenter, self.verifier)
         if arm.model:
