@@ -42,3 +42,18 @@ def solve(search: Search, live: Resources | None = None, problem: Problem = PROB
 def policy_of(live: Resources) -> ScriptedPolicy:
     assert isinstance(live.policy, ScriptedPolicy)
     return live.policy
+
+
+def drawn(found: SearchResult) -> str:
+    """The tree as indented text: score, what it adds, what became of it."""
+    depth = {0: 0}
+    lines = [f"answer {found.answer}; {found.note or 'nothing to note'}"]
+    for index, node in enumerate(found.nodes):
+        if node.parent is not None:
+            depth[index] = depth[node.parent] + 1
+        facts = [node.state, f"{node.copies} draws" if node.copies > 1 else "", "chosen" if node.chosen else ""]
+        facts += [f"{node.visits} visits" if node.visits else "", f"value {node.value:.4f}" if node.value else ""]
+        score = "  -   " if node.score is None else f"{node.score:.4f}"
+        told = " ".join(each for each in (*facts, node.reason) if each)
+        lines.append(f"{'  ' * depth[index]}{score} {node.text.strip() or '.'} [{told}]")
+    return "\n".join(lines) + "\n"

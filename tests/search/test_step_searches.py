@@ -3,10 +3,11 @@
 import math
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from step_world import PROBLEM, letters, policy_of, resources, solve
+from step_world import PROBLEM, drawn, letters, policy_of, resources, solve
 
 from stepward.budget import Budget
 from stepward.errors import ConfigError, ResourceError
@@ -361,3 +362,10 @@ def test_settings_out_of_range_are_refused(make: object) -> None:
 
 def test_the_problem_of_the_world_is_the_one_asked() -> None:
     assert solve(Beam(growing=GROWING)).problem_id == PROBLEM.id
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_tree_is_the_golden_one(name: str) -> None:
+    """Followed by hand once; a search that grows another tree says so here."""
+    golden = Path(__file__).parent / "golden" / f"{name.replace(' ', '_')}.txt"
+    assert drawn(solve(searches()[name])) == golden.read_text(encoding="utf-8")
