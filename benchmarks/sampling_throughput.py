@@ -11,7 +11,7 @@ Both write the same number of samples of the same prompts. The rivals, all with 
 
 The ratio is of written tokens per second, end-of-sequence included, inside one run on one machine; every contender
 runs `--rounds` times in turn and the medians are compared. Samples that end early count with what they wrote;
-`generate` computes such rows to the end of the batch all the same.
+`generate` computes such rows to the end of the batch all the same. What a round computed is forgotten before the next.
 
 The prompts are cuts of one solution, `--cuts` prefixes per problem, as Monte-Carlo rollouts make them.
 """

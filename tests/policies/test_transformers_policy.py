@@ -172,6 +172,7 @@ def test_a_sample_that_ends_itself_says_so(policy: TransformersPolicy) -> None:
 
 
 def test_a_prefix_shared_by_samples_is_paid_for_once(policy: TransformersPolicy) -> None:
+    policy = replace(policy)  # remembers nothing yet
     request = SampleRequest(problem=LONG, prefix="a = ", n=8, sampling=Sampling(max_tokens=5))
     (made,) = policy.sample_batch([request])
     assert [one.spend.prompt_tokens for one in made] == [len(policy.prompt_ids(request))] + [0] * 7
@@ -183,6 +184,7 @@ def test_a_prefix_shared_by_samples_is_paid_for_once(policy: TransformersPolicy)
 
 
 def test_nested_prefixes_are_read_once(policy: TransformersPolicy) -> None:
+    policy = replace(policy)  # remembers nothing yet
     steps = "1 + 2 = 3\na = b\nc"
     asked = [SampleRequest(problem=LONG, prefix=steps[:cut], sampling=Sampling(max_tokens=2)) for cut in (0, 5, 10, 17)]
     read = sum(one.spend.prompt_tokens for made in policy.sample_batch(asked) for one in made)
@@ -190,6 +192,7 @@ def test_nested_prefixes_are_read_once(policy: TransformersPolicy) -> None:
 
 
 def test_a_request_for_no_sample_costs_nothing(policy: TransformersPolicy) -> None:
+    policy = replace(policy)  # remembers nothing yet
     one = SampleRequest(problem=LONG, prefix="a", sampling=Sampling(max_tokens=2))
     none = replace(one, prefix="a = b", n=0)
     (made, empty) = policy.sample_batch([one, none])

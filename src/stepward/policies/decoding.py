@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 
 from stepward.errors import ModelError
 from stepward.policies.drawing import Rule, draw
+from stepward.policies.llama_step import LlamaStep, llama_step
 from stepward.policies.prefix_grid import GridShape, PrefixGrid
+from stepward.policies.prefix_memory import PrefixMemory, Stopped
 from stepward.policies.seeds import Keys, uniforms
 from stepward.policies.stopping import StopWatch, stop_end, text_behind
 
@@ -55,6 +57,19 @@ class Rows:
     """Ids that end a solution."""
 
 
+class _Opened(NamedTuple):
+    """A prefix that was given a lane."""
+
+    lane: int
+    prefix: Ids
+    held: int
+    """Tokens at its beginning that the lane holds."""
+
+    @property
+    def left(self) -> int:
+        return len(self.prefix) - self.held
+
+
 class Written(NamedTuple):
     """What one row wrote, the token that ended it included."""
 
@@ -81,12 +96,20 @@ class DecodeLoop:
     tokenizer: Any
     rows: Rows
     grid: PrefixGrid
+    memory: PrefixMemory | None = None
+    """What earlier calls computed; it learns from this one."""
     written: list[Written | None] = field(init=False)
     prefilled: dict[int, int] = field(default_factory=dict, init=False)
+    _ends: NDArray[np.bool_] = field(init=False)
+    """For each token id whether it ends a solution."""
+    _brief: LlamaStep | None = field(init=False)
+    """The model's shorter forward call, where it has one."""
     _waiting: deque[tuple[int, deque[int]]] = field(init=False)
     """Families not yet in a lane, longest first: index of the longest prompt, rows."""
     _queues: list[deque[int]] = field(init=False)
     """For each lane the rows of its family that have no place yet."""
+    _settled: bool = field(default=False, init=False)
+    """Whether no slot has become free since rows were last seated."""
     _row: Ints = field(init=False)
     """For each slot its row or IDLE."""
     _prefix: Ints = field(init=False)
@@ -101,6 +124,8 @@ class DecodeLoop:
     def __post_init__(self) -> None:
         slots = self.grid.shape.lanes * self.grid.shape.width
         self.written = [None] * len(self.rows.prompt)
+        self._brief = llama_step(self.model)
+        self._ends = np.isin(np.arange(self.model.config.vocab_size), list(self.rows.ends))
         self._waiting = _by_family(self.rows)
         self._queues = [deque() for _ in range(self.grid.shape.lanes)]
         self._row, self._leader = np.full(slots, IDLE), np.full(slots, IDLE)
@@ -117,39 +142,53 @@ class DecodeLoop:
 
     def _place(self) -> bool:
         """Give free lanes to families and free slots to rows; whether there is anything to write."""
+        if self._settled:
+            return True
         width = self.grid.shape.width
         busy_L = (self._row.reshape(-1, width) != IDLE).any(axis=1) | np.array([bool(queue) for queue in self._queues])
         free = np.flatnonzero(~busy_L)
         if self._waiting and len(free) * FREE_SHARE >= len(busy_L):
             self._open(free.tolist())
-        elif not self._waiting and 0 < busy_L.sum() <= len(busy_L) * 3 // 4:
-            self._close_up(np.flatnonzero(busy_L))
+        elif not self._waiting:
+            self._close_up()
         for lane, queue in enumerate(self._queues):
             if queue:
                 self._seat(lane, queue)
-        return bool((self._row != IDLE).any())
+        self._settled = bool((self._row != IDLE).any())
+        return self._settled
 
     def _open(self, lanes: list[int]) -> None:
         """Move waiting families into `lanes` and compute their prefixes, similar lengths together."""
-        opened: list[tuple[int, Ids]] = []
+        opened: list[_Opened] = []
         for lane in lanes[: len(self._waiting)]:
             family, self._queues[lane] = self._waiting.popleft()
             prefix = self.rows.prompts[family][:-1]
-            self.prefilled[family] = self.prefilled.get(family, 0) + len(prefix)
-            if prefix:
-                opened.append((lane, prefix))
-        while opened:
-            count = max(1, PREFILL_TOKENS // len(opened[0][1]))
-            self._read(opened[:count])
-            opened = opened[count:]
+            held = self.memory.fill(self.grid, lane, prefix) if self.memory and prefix else 0
+            self.prefilled[family] = self.prefilled.get(family, 0) + len(prefix) - held
+            if held < len(prefix):
+                opened.append(_Opened(lane, prefix, held))
+        for part in ([each for each in opened if not each.held], [each for each in opened if each.held]):
+            part.sort(key=lambda each: -each.left)
+            while part:
+                count = max(1, PREFILL_TOKENS // part[0].left)
+                self._read(part[:count])
+                part = part[count:]
 
-    def _read(self, opened: list[tuple[int, Ids]]) -> None:
-        longest = max(len(prefix) for _, prefix in opened)
-        ids = np.zeros((len(opened), longest), dtype=np.int64)
-        for at, (_, prefix) in enumerate(opened):
-            ids[at, : len(prefix)] = prefix
-        self.grid.read([lane for lane, _ in opened])
-        self._forward(self.model.base_model, ids, np.arange(longest)[None, :].repeat(len(opened), axis=0))
+    def _read(self, opened: list[_Opened]) -> None:
+        """Compute what is left of these prefixes, of which all or none are held in part."""
+        longest, lanes = max(each.left for each in opened), [each.lane for each in opened]
+        ids, held = np.zeros((len(opened), longest), dtype=np.int64), np.array([each.held for each in opened])
+        for at, each in enumerate(opened):
+            ids[at, : each.left] = each.prefix[each.held :]
+        if held.any():
+            left = np.array([each.left for each in opened])
+            self.grid.read_on(lanes, *(torch.from_numpy(part).to(self.grid.device) for part in (held, left)))
+        else:
+            self.grid.read(lanes)
+        self._forward(self.model.base_model, ids, held[:, None] + np.arange(longest))
+        if self.memory is not None:
+            for each in opened:
+                self.memory.keep_prefix(self.grid, each.lane, each.prefix)
 
     def _forward(self, module: Any, ids: Ints, positions: Ints) -> Any:
         device = self.grid.device
@@ -187,9 +226,8 @@ class DecodeLoop:
         device = self.grid.device
         led = self._leader != IDLE
         moving, following = np.flatnonzero((self._row != IDLE) & ~led), np.flatnonzero(led)
-        positions = (self._prefix + self._own)[moving]
         self.grid.write(*(torch.from_numpy(part).to(device) for part in (moving, self._prefix, self._own)))
-        logits_BV = self._forward(self.model, self._token[moving][:, None], positions[:, None]).logits[:, -1]
+        logits_BV = self._logits(self._token[moving], (self._prefix + self._own)[moving])
         slots = moving
         if len(following):
             leaders = self._leader[following]
@@ -200,27 +238,41 @@ class DecodeLoop:
             self._leader[following] = IDLE
         self._write(slots, logits_BV)
 
+    def _logits(self, tokens: Ints, positions: Ints) -> torch.Tensor:
+        if self._brief is None:
+            logits: torch.Tensor = self._forward(self.model, tokens[:, None], positions[:, None]).logits[:, -1]
+            return logits
+        token_B, position_B = (torch.from_numpy(part).to(self.grid.device) for part in (tokens, positions))
+        return self._brief(token_B, position_B, int(positions.max()), self.grid)
+
     def _write(self, slots: Ints, logits_BV: torch.Tensor) -> None:
         """Draw a token for each slot, note it, and let finished rows go."""
         rows, at = self._row[slots], self._own[slots]
         tokens, logprobs = self._draw(rows, at, logits_BV)
         self._tokens[slots, at], self._logprobs[slots, at], self._token[slots] = tokens, logprobs, tokens
         self._own[slots] = at + 1
-        ended = np.isin(tokens, list(self.rows.ends))
+        ended = self._ends[tokens]
         full = at + 1 >= self.rows.limit[rows]
         stopped = self._stopped(slots, rows, tokens, ~ended)
+        if self.memory is not None:
+            self.memory.keep_rows(self.grid, [self._stop_of(slot) for slot in slots[stopped].tolist()])
         for index in np.flatnonzero(ended | full | stopped).tolist():
             ending: Literal["end", "stop", "length"] = "end" if ended[index] else "stop" if stopped[index] else "length"
             slot, count = slots[index], at[index] + 1
             self.written[rows[index]] = Written(
                 self._tokens[slot, :count].tolist(), self._logprobs[slot, :count].tolist(), ending
             )
-            self._row[slot] = IDLE
+            self._row[slot], self._settled = IDLE, False
+
+    def _stop_of(self, slot: int) -> Stopped:
+        prompt = self.rows.prompts[self.rows.prompt[self._row[slot]]]
+        written = self._tokens[slot, : self._own[slot] - 1].tolist()
+        return Stopped(slot=slot, ids=[*prompt, *written], prefix=len(prompt) - 1)
 
     def _draw(self, rows: Ints, at: Ints, logits_BV: torch.Tensor) -> tuple[Ints, NDArray[np.float32]]:
         numbers_B = torch.from_numpy(uniforms(self.rows.key[rows], at)).to(logits_BV.device)
         tokens, logprobs = np.empty(len(rows), dtype=np.int64), np.empty(len(rows), dtype=np.float32)
-        for index in np.unique(self.rows.rule[rows]).tolist():
+        for index in np.unique(self.rows.rule[rows]).tolist() if len(self.rows.rules) > 1 else (0,):
             mine = np.flatnonzero(self.rows.rule[rows] == index)
             part = slice(None) if len(mine) == len(rows) else torch.from_numpy(mine).to(logits_BV.device)
             drawn = draw(logits_BV[part], self.rows.rules[index], numbers_B[part])
@@ -238,11 +290,17 @@ class DecodeLoop:
                 stopped[index] = stop_end(text_behind(self.tokenizer, prompt[-1], ids), watch.stops) is not None
         return stopped
 
-    def _close_up(self, lanes: Ints) -> None:
-        """Keep only `lanes`: nothing waits for the others."""
+    def _close_up(self) -> None:
+        """Give up lanes and columns that nothing waits for, once they are a quarter of the grid."""
         width = self.grid.shape.width
-        slots = (lanes[:, None] * width + np.arange(width)).ravel()
-        self.grid.keep_lanes(torch.from_numpy(lanes).to(self.grid.device))
+        idle_LW = self._row.reshape(-1, width) == IDLE
+        wanted_L = np.minimum(width, (~idle_LW).sum(axis=1) + [len(queue) for queue in self._queues])
+        lanes, narrow = np.flatnonzero(wanted_L), int(wanted_L.max())
+        if not 0 < len(lanes) * narrow <= idle_LW.size * 3 // 4:
+            return
+        columns = np.argsort(idle_LW[lanes], axis=1, kind="stable")[:, :narrow]
+        slots = (lanes[:, None] * width + columns).ravel()
+        self.grid.keep(*(torch.from_numpy(part).to(self.grid.device) for part in (lanes, columns)))
         self._queues = [self._queues[lane] for lane in lanes]
         for name in ("_row", "_prefix", "_own", "_token", "_leader", "_tokens", "_logprobs"):
             setattr(self, name, getattr(self, name)[slots])

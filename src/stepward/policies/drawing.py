@@ -44,14 +44,14 @@ class Drawn(NamedTuple):
 
 def draw(logits_BV: Tensor, rule: Rule, uniforms_B: Tensor) -> Drawn:
     """One token per row, each from its own uniform number in [0, 1)."""
-    logits_BV = logits_BV.float()
+    logprobs_BV = torch.log_softmax(logits_BV.float(), dim=-1)
     if rule.temperature == 0:
         tokens_B = logits_BV.argmax(dim=-1)
     else:
-        probs_BV = torch.softmax(logits_BV / rule.temperature, dim=-1)
+        heated = rule.temperature != 1
+        probs_BV = torch.softmax(logprobs_BV / rule.temperature, dim=-1) if heated else logprobs_BV.exp()
         tokens_B = _filtered(probs_BV, rule, uniforms_B)
-    written_B = logits_BV.gather(1, tokens_B[:, None])[:, 0]
-    return Drawn(tokens_B, written_B - logits_BV.logsumexp(dim=-1))
+    return Drawn(tokens_B, logprobs_BV.gather(1, tokens_B[:, None])[:, 0])
 
 
 def _filtered(probs_BV: Tensor, rule: Rule, uniforms_B: Tensor) -> Tensor:
@@ -74,7 +74,8 @@ def _two_level(probs_BV: Tensor, uniforms_B: Tensor) -> Tensor:
     rows, size = probs_BV.shape
     if size <= BLOCK:
         return _invert(probs_BV, uniforms_B)
-    padded = torch.nn.functional.pad(probs_BV, (0, -size % BLOCK)).view(rows, -1, BLOCK)
+    whole = probs_BV if size % BLOCK == 0 else torch.nn.functional.pad(probs_BV, (0, -size % BLOCK))
+    padded = whole.view(rows, -1, BLOCK)
     mass_BN = padded.sum(-1).double()
     block_B = _invert(mass_BN, uniforms_B)
     below_B = (mass_BN.cumsum(-1) - mass_BN).gather(1, block_B[:, None])[:, 0]

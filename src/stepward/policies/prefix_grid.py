@@ -81,10 +81,14 @@ class PrefixGrid:
     _reading_L: Tensor | None = None
     """The lanes whose prefix is being read; None while rows write."""
     _rest: _Rest | None = None
-    """What is being read of lanes that hold a part already; None where they hold nothing."""
+    """What is being read where lanes hold the beginning of their prefix; None where they hold nothing."""
+    _slots_B: Tensor | None = None
+    """The slots of the rows that write; None where they are all there are, in order."""
+    _first_B: Tensor | None = None
+    """For each row the place of its token among those of its lane's first head: column x U + own tokens."""
     _lane_B: Tensor | None = None
-    _column_B: Tensor | None = None
-    _own_B: Tensor | None = None
+    _places: dict[int, Tensor] = field(default_factory=dict)
+    """By the number of heads: where keys and values of each row and head go, as rows of `own_k` laid flat."""
     _bias: Tensor | None = None
     """(L, 1, W, 1, T + U): 0 where a row may look, very negative elsewhere."""
     _seen: tuple[int, int] = (0, 0)
@@ -115,14 +119,16 @@ class PrefixGrid:
         `prefix_S` and `own_S` state for every slot (lane x width + column) how many tokens of the lane's
         prefix it continues, and how many it has written before this one.
         """
-        width = self.shape.width
-        self._reading_L = None
-        self._lane_B, self._column_B, self._own_B = slots_B // width, slots_B % width, own_S[slots_B]
-        self._seen = (int(prefix_S[slots_B].max()), int(self._own_B.max()) + 1)
+        width, room = self.shape.width, self.shape.own
+        own_B = own_S[slots_B]
+        self._reading_L, self._places = None, {}
+        self._slots_B = None if len(slots_B) == len(own_S) else slots_B
+        self._lane_B, self._first_B = slots_B // width, slots_B % width * room + own_B
+        self._seen = (int(prefix_S[slots_B].max()), int(own_B.max()) + 1)
         prefix = torch.arange(self._seen[0], device=self.device) < prefix_S[:, None]
         own = torch.arange(self._seen[1], device=self.device) <= own_S[:, None]
         allowed = torch.cat([prefix, own], dim=-1).view(-1, 1, width, 1, sum(self._seen))
-        self._bias = torch.zeros(allowed.shape, device=self.device).masked_fill_(~allowed, -1e9)
+        self._bias = torch.where(allowed, 0.0, -1e9)
 
     def copy_first(self, source_B: Tensor, target_B: Tensor) -> None:
         """Rows in `target_B` take over the first own token of the rows in `source_B`."""
@@ -136,70 +142,102 @@ class PrefixGrid:
     def uniform(self) -> bool:
         """Whether keys and values of all layers have one shape, so that they can be taken out as one tensor."""
         parts = [part for layer in self._layers.values() for part in (layer.own_k, layer.own_v)]
-        return len({(part.shape[1], part.shape[-1]) for part in parts}) == 1
+        numbered = set(self._layers) == set(range(len(self._layers)))
+        return numbered and len({(part.shape[1], part.shape[-1]) for part in parts}) == 1
 
-    def fill(self, lane: int, first: int, keys_values: Tensor) -> None:
-        """Put (layers, 2, H, tokens, D) into `lane` from place `first` on."""
-        for index, (key, value) in enumerate(keys_values):
+    def fill(self, lane: int, keys_values: Tensor) -> None:
+        """Put (layers, 2, H, tokens, D) into `lane`, from its first place on."""
+        count = keys_values.shape[-2]
+        for index, (key, value) in enumerate(map(torch.unbind, keys_values.unbind())):
             layer = self._layers.get(index) or self._new_layer(index, key[None], value[None])
-            layer.prefix_k[lane, :, first : first + key.shape[1]] = key
-            layer.prefix_v[lane, :, first : first + key.shape[1]] = value
+            layer.prefix_k[lane, :, :count] = key
+            layer.prefix_v[lane, :, :count] = value
 
     def prefix(self, lane: int, first: int, last: int) -> Tensor:
         """What `lane` holds from place `first` to `last`: (layers, 2, H, tokens, D), a copy."""
-        parts = [(self._layers[at].prefix_k, self._layers[at].prefix_v) for at in sorted(self._layers)]
+        parts = [(self._layers[at].prefix_k, self._layers[at].prefix_v) for at in range(len(self._layers))]
         return torch.stack([torch.stack([part[lane, :, first:last] for part in pair]) for pair in parts])
 
     def own(self, slots_B: Tensor, count: int) -> Tensor:
         """The first `count` own tokens of the rows in `slots_B`: (layers, 2, B, H, count, D), a copy."""
         lane_B, column_B = slots_B // self.shape.width, slots_B % self.shape.width
-        parts = [(self._layers[at].own_k, self._layers[at].own_v) for at in sorted(self._layers)]
+        parts = [(self._layers[at].own_k, self._layers[at].own_v) for at in range(len(self._layers))]
         return torch.stack([torch.stack([part[lane_B, :, column_B, :count] for part in pair]) for pair in parts])
 
-    def keep_lanes(self, lanes_L: Tensor) -> None:
-        """Drop every lane that is not in `lanes_L`; the others close up in that order."""
+    def keep(self, lanes_L: Tensor, columns_LW: Tensor) -> None:
+        """Drop every lane that is not in `lanes_L`, and of each lane every row that is not in its `columns_LW`.
+
+        What is left closes up in that order.
+        """
         for index, layer in self._layers.items():
-            parts = (layer.prefix_k, layer.prefix_v, layer.own_k, layer.own_v)
-            self._layers[index] = _Layer(*(part[lanes_L] for part in parts))
-        self.shape = GridShape(len(lanes_L), self.shape.width, self.shape.prefix, self.shape.own)
+            prefixes = (part[lanes_L] for part in (layer.prefix_k, layer.prefix_v))
+            owns = (part[lanes_L[:, None], :, columns_LW].transpose(1, 2) for part in (layer.own_k, layer.own_v))
+            self._layers[index] = _Layer(*prefixes, *(part.contiguous() for part in owns))
+        lanes, width = columns_LW.shape
+        self.shape = GridShape(lanes, width, self.shape.prefix, self.shape.own)
 
     def attend(self, index: int, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
         """(B, H x G, tokens, D) -> (B, tokens, H x G, D), as attention functions of Hugging Face models do."""
-        layer = self._layers.get(index) or self._new_layer(index, key, value)
         if self._reading_L is None:
-            return self._attend_rows(layer, query * scaling, key, value)
-        grouped, rest = query.shape[1] != key.shape[1], self._rest
-        if rest is None:
+            return self.attend_rows(index, query[:, :, 0], key[:, :, 0], value[:, :, 0], scaling)[:, None]
+        layer = self._layers.get(index) or self._new_layer(index, key, value)
+        allowed, grouped = None, query.shape[1] != key.shape[1]
+        if self._rest is None:
             layer.prefix_k[self._reading_L, :, : key.shape[2]] = key
             layer.prefix_v[self._reading_L, :, : key.shape[2]] = value
         else:
-            layer.prefix_k[rest.lane_N, :, rest.place_N] = key[rest.row_N, :, rest.column_N]
-            layer.prefix_v[rest.lane_N, :, rest.place_N] = value[rest.row_N, :, rest.column_N]
-            seen = rest.allowed.shape[-1]
-            key, value = (part[self._reading_L, :, :seen] for part in (layer.prefix_k, layer.prefix_v))
-        mask = rest.allowed if rest else None
+            key, value, allowed = *self._joined(layer, self._rest, key, value), self._rest.allowed
         read = nn.functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, is_causal=mask is None, scale=scaling, enable_gqa=grouped
+            query, key, value, allowed, is_causal=allowed is None, scale=scaling, enable_gqa=grouped
         )
         return read.transpose(1, 2)
 
-    def _attend_rows(self, layer: _Layer, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        assert self._lane_B is not None and self._column_B is not None and self._bias is not None
-        lanes, heads, width, _, size = layer.own_k.shape
-        layer.own_k[self._lane_B, :, self._column_B, self._own_B] = key[:, :, 0]
-        layer.own_v[self._lane_B, :, self._column_B, self._own_B] = value[:, :, 0]
+    def _joined(self, layer: _Layer, rest: _Rest, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Keep what was read; keys and values of the lanes from their first token on."""
+        seen = rest.allowed.shape[-1]
+        for part, new in ((layer.prefix_k, key), (layer.prefix_v, value)):
+            part[rest.lane_N, :, rest.place_N] = new[rest.row_N, :, rest.column_N]
+        return layer.prefix_k[self._reading_L, :, :seen], layer.prefix_v[self._reading_L, :, :seen]
+
+    def attend_rows(self, index: int, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+        """One token of each row: (B, H x G, D) -> (B, H x G, D). The grid keeps key and value, (B, H, D)."""
+        assert self._bias is not None
+        layer = self._layers.get(index) or self._new_layer(index, key, value)
+        lanes, heads, width, _, _ = layer.own_k.shape
+        self._keep_own(layer, key, value)
         prefix, own = self._seen
         groups = query.shape[1] // heads
-        placed = query.new_zeros(lanes, heads, width, groups, size)
-        placed[self._lane_B, :, self._column_B] = query.view(-1, heads, groups, size)
-        together = placed.view(lanes, heads, width * groups, size)
-        on_prefix = together @ layer.prefix_k[:, :, :prefix].transpose(-1, -2)
-        on_own = placed @ layer.own_k[:, :, :, :own].transpose(-1, -2)
-        scores = torch.cat([on_prefix.view(lanes, heads, width, groups, prefix), on_own], dim=-1).float()
-        shares = torch.softmax(scores + self._bias, dim=-1).to(query.dtype)
-        from_prefix = shares[..., :prefix].reshape(lanes, heads, width * groups, prefix) @ layer.prefix_v[:, :, :prefix]
-        mixed = from_prefix.view(lanes, heads, width, groups, -1) + shares[..., prefix:] @ layer.own_v[:, :, :, :own]
-        return mixed[self._lane_B, :, self._column_B].reshape(len(query), 1, heads * groups, -1)
+        placed = self._placed(query).view(lanes, width, heads, groups, -1).transpose(1, 2).contiguous()
+        on_prefix = torch.bmm(placed.view(lanes * heads, width * groups, -1), _first(layer.prefix_k, prefix).mT)
+        on_own = torch.bmm(placed.view(lanes * heads * width, groups, -1), _first(layer.own_k, own).mT)
+        scores = torch.cat([on_prefix.flatten(0, 1), on_own.flatten(0, 1)], dim=-1).float()
+        scores = torch.add(self._bias, scores.view(lanes, heads, width, groups, -1), alpha=scaling)
+        shares = torch.softmax(scores, dim=-1).to(query.dtype)
+        on_prefix, on_own = shares.view(lanes * heads, width * groups, -1), shares.view(-1, groups, prefix + own)
+        mixed = torch.baddbmm(
+            torch.bmm(on_prefix[..., :prefix], _first(layer.prefix_v, prefix)).view(len(on_own), groups, -1),
+            on_own[..., prefix:],
+            _first(layer.own_v, own),
+        )
+        taken = mixed.view(lanes, heads, width, groups, -1).transpose(1, 2).reshape(lanes * width, heads * groups, -1)
+        return taken if self._slots_B is None else taken[self._slots_B]
+
+    def _placed(self, states: Tensor) -> Tensor:
+        """One entry per row -> one per slot, zeros where none writes."""
+        if self._slots_B is None:
+            return states
+        slots = self.shape.lanes * self.shape.width
+        return states.new_zeros(slots, *states.shape[1:]).index_copy_(0, self._slots_B, states)
+
+    def _keep_own(self, layer: _Layer, key: Tensor, value: Tensor) -> None:
+        assert self._lane_B is not None and self._first_B is not None
+        _, heads, width, room, _ = layer.own_k.shape
+        if heads not in self._places:
+            head = torch.arange(heads, device=self.device)
+            block = self._lane_B[:, None] * heads + head
+            self._places[heads] = (block * (width * room) + self._first_B[:, None]).view(-1)
+        for own, new in ((layer.own_k, key), (layer.own_v, value)):
+            own.view(-1, own.shape[-1]).index_copy_(0, self._places[heads], new.reshape(-1, new.shape[-1]))
 
     def _new_layer(self, index: int, key: Tensor, value: Tensor) -> _Layer:
         """Zeros, because a masked position still multiplies its value by 0."""
@@ -213,6 +251,11 @@ class PrefixGrid:
         )
         self._layers[index] = made
         return made
+
+
+def _first(cache: Tensor, count: int) -> Tensor:
+    """(..., tokens, D) -> (all before, count, D)."""
+    return cache.flatten(0, -3).narrow(1, 0, count)
 
 
 def _attention(
