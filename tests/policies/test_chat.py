@@ -101,3 +101,17 @@ def test_an_image_is_refused_and_not_left_out() -> None:
 def test_a_format_that_cannot_be_meant_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         PromptFormat(**fields)
+
+
+class KnownWords:
+    """One id per word, 0 for every word that it does not know, as word-level vocabularies have it."""
+
+    chat_template = None
+    eos_token_id = 1
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        return [{"The": 7, "answer": 8}.get(word, 0) for word in text.split()]
+
+
+def test_an_anchor_that_the_vocabulary_does_not_know_swallows_no_word() -> None:
+    assert encode_prefix(KnownWords(), "The answer") == (7, 8)

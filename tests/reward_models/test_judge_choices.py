@@ -198,6 +198,7 @@ def test_a_trace_that_fits_is_not_spoilt_by_one_that_does_not(policy) -> None:
 
 
 def test_critiques_leave_room_for_the_verdict(policy) -> None:
+    policy = replace(policy)  # remembers nothing yet
     pair = (Problem(id="p", text="what ?"), from_steps("p", ["two ."]))
     found = JudgeEngine(format=PROCESSBENCH, policy=policy, votes=1).judge_batch([pair])[0]
     assert 150 < found.spend.scorer_tokens <= policy.context - RESERVE

@@ -101,6 +101,7 @@ def encode_prefix(tokenizer: Tokenizer, prefix: str) -> tuple[int, ...]:
         return ()
     anchor = tokenizer.encode(ANCHOR, add_special_tokens=False)
     behind = tokenizer.encode(ANCHOR + prefix, add_special_tokens=False)
-    if 0 < len(anchor) < len(behind) and behind[: len(anchor)] == anchor:
+    known = anchor != tokenizer.encode(ANCHOR + ANCHOR, add_special_tokens=False)  # else it swallows the word behind it
+    if known and 0 < len(anchor) < len(behind) and behind[: len(anchor)] == anchor:
         return tuple(behind[len(anchor) :])
     return tuple(tokenizer.encode(prefix, add_special_tokens=False))

@@ -124,6 +124,11 @@ class ProcessRewardModel:
             return self
         return replace(self, reader=replace(self.reader, cache=PrefixCache(max_tokens=max_tokens)))
 
+    def forget(self) -> None:
+        """Free what is kept of traces that may go on."""
+        if isinstance(self.reader, StepReader) and self.reader.cache is not None:
+            self.reader.cache.clear()
+
     def score_batch(self, pairs: Sequence[tuple[Problem, Trace]]) -> list[StepScores]:
         """One record per pair, in order, whatever the pairs were batched with.
 

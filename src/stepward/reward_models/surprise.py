@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 SURPRISES = 4
 """Numbers per step."""
 TOTALS = 2
-"""How many of them, the last ones, are about all steps so far. To go on behind a step, no more need be known of it: log-
-probabilities are at most 0, so a sum that fell to its limit stays there."""
+"""How many of them, the last ones, are about all steps so far. To go on behind a step no more need be known of it: no
+log-probability is above 0, so a sum that fell to its limit stays there."""
 LEAST_SUM = -60.0
 AT_ONCE = 2048
 """Tokens whose logits over the vocabulary are held at the same time."""

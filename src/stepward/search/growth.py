@@ -107,7 +107,7 @@ class Growth:
         """Give each branch its score, or the reason why it has none."""
         if branches:
             scorer = self.resources.need_scorer()
-            seen = await asyncio.gather(*(self._ahead(branch) for branch in branches))
+            seen = await self._ahead(branches)
             await asyncio.gather(*(self._score(*pair, scorer) for pair in zip(branches, seen, strict=True)))
 
     async def roll(self, branch: Branch, steps: int, sampling: Sampling) -> Trace:
@@ -166,9 +166,10 @@ class Growth:
         """The next `n` draws from `branch`, each grown to the end of its step."""
         start, branch.draws = branch.draws, branch.draws + n
         request = self._request(branch.trace.text, n, start, self.how.sampling)
-        completions = await self._sample(request)
-        whole = await asyncio.gather(*(self._whole(branch.trace.text, c, start + i) for i, c in enumerate(completions)))
-        return list(enumerate(whole, start))
+        made = dict(enumerate(await self._sample(request), start))
+        broken = [draw for draw, completion in made.items() if self._broken(branch.trace.text, completion)]
+        whole = await asyncio.gather(*(self._whole(branch.trace.text, made[draw], draw) for draw in broken))
+        return list((made | dict(zip(broken, whole, strict=True))).items())
 
     def _request(self, prefix: str, n: int, start: int, sampling: Sampling) -> SampleRequest:
         stopping = replace(sampling, stop=self.segmenter.stop_strings)
@@ -184,7 +185,7 @@ class Growth:
     async def _whole(self, prefix: str, made: Completion, draw: int) -> Completion:
         """`made`, gone on with while it stopped inside a step."""
         for _ in range(MOST_PIECES):
-            if made.finish != "stop" or made.ended or not made.text or ends_step(self.segmenter, prefix + made.text):
+            if not self._broken(prefix, made):
                 break
             request = self._request(prefix + made.text, 1, draw, self.how.sampling)
             (more,) = await self._sample(request)
@@ -193,6 +194,11 @@ class Growth:
             joined = replace(more, text=made.text + more.text, logprobs=made.logprobs + more.logprobs)
             made = replace(joined, spend=made.spend + more.spend)
         return made
+
+    def _broken(self, prefix: str, made: Completion) -> bool:
+        """Whether `made` stopped inside a step."""
+        stopped = made.finish == "stop" and not made.ended and made.text
+        return bool(stopped) and not ends_step(self.segmenter, prefix + made.text)
 
     def _attach(self, parent: Branch, made: Completion, draw: int) -> Branch:
         """The branch that `made` came to, new or merged."""
@@ -240,11 +246,12 @@ class Growth:
         )
         return trace, "finished" if finished else "open"
 
-    async def _ahead(self, branch: Branch) -> Trace:
-        """What is scored for `branch`."""
+    async def _ahead(self, branches: Sequence[Branch]) -> list[Trace]:
+        """What is scored for each of `branches`."""
         if not self.how.lookahead:
-            return branch.trace
-        return await self.roll(branch, self.how.lookahead, replace(self.how.sampling, temperature=0.0))
+            return [branch.trace for branch in branches]
+        greedy = replace(self.how.sampling, temperature=0.0)
+        return await asyncio.gather(*(self.roll(branch, self.how.lookahead, greedy) for branch in branches))
 
     async def _score(self, branch: Branch, seen: Trace, scorer: StepScorer) -> None:
         try:

@@ -97,7 +97,6 @@ class CompareSearches:
     ) -> list[SearchResult]:
         arm = self.arms[name]
         start_cold(engine, *scorers.values())  # no arm goes on from prefixes that another paid for
-        start_cold(engine, *scorers.values())  # no arm pays less because of those before it
         resources = workbench(engine, self.segmenter, self.verifier)
         if arm.model:
             resources = replace(resources, scorer=BatchedScorer(engine=scorers[arm.model], max_batch=256))

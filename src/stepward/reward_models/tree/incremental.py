@@ -106,7 +106,9 @@ class IncrementalReader:
         carried = states[:, states.shape[1] - self._carried :]
         flat = torch.cat([self.head(states).float(), carried], dim=-1).cpu()
         kept = torch.stack([torch.cat(past.kept[layer]) for layer in sorted(past.kept)])
-        for trace, places, own in zip(work.traces, work.forest.places, flat.split(batch.counts), strict=True):
+        for trace, places, own in zip(
+            work.traces, work.forest.places, torch.split(flat, list(batch.counts)), strict=True
+        ):
             self.cache.add(trace.ids, _columns(kept, places))
             self.cache.remember(trace.ids, list(zip(trace.left, own, strict=True)))
             trace.fill(own)
@@ -139,7 +141,7 @@ class _Trace:
         """`item` beside what `cache` knows of it."""
         ids, places = np.asarray(item.ids, dtype=np.int64), places_of(item, so_far=readout.surprise)
         ids = ids[: max(map(reach, places))]
-        outputs = [cache.output(ids, place) for place in places]
+        outputs = cache.outputs(ids, places)
         gap = next((at for at, own in enumerate(outputs) if own is None), len(outputs))
         if readout.surprise:  # a step adds to those before it: all behind a gap are read again
             outputs[gap:] = [None] * (len(outputs) - gap)

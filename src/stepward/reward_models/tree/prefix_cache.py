@@ -110,12 +110,16 @@ class PrefixCache:
             segment.used = self._clock
         return _length(path)
 
-    def output(self, ids: Indexes, place: Place) -> Tensor | None:
-        """What the head said of the step at `place` of a trace that begins with `ids`; None where it is not held."""
-        path = self._walk(ids[: reach(place)])
-        if _length(path) < reach(place):
-            return None
-        return next(segment for segment, _ in path if segment.end > place[0]).outputs.get(place)
+    def outputs(self, ids: Indexes, places: Sequence[Place]) -> list[Tensor | None]:
+        """What the head said of the steps at `places` of a trace that begins with `ids`; None where it is not held."""
+        path = self._walk(ids)
+        known = _length(path)
+        return [
+            next(segment for segment, _ in path if segment.end > place[0]).outputs.get(place)
+            if reach(place) <= known
+            else None
+            for place in places
+        ]
 
     def slices(self, ids: Indexes, first: int, last: int) -> Iterator[Tensor]:
         """Keys and values of tokens `first` to `last` of a trace that begins with `ids`, piece by piece."""
