@@ -22,7 +22,7 @@ def test_every_reader_on_the_page_is_built_as_the_page_says():
     calls = re.findall(r"^\|[^|]*\| `([a-z_0-9]+\.[A-Z]\w*\([^`]*\))`", PAGE, flags=re.MULTILINE)
     readers = [eval(call, dict(modules())) for call in calls]
     assert all(hasattr(reader, "stream") for reader in readers)
-    assert len(readers) == 29
+    assert len(readers) == 32
 
 
 def test_every_reader_stands_on_the_page():

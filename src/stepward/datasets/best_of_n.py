@@ -12,13 +12,13 @@ Licence: CC-BY-4.0.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stepward.datasets.lines import Source
 from stepward.datasets.reading import Example, Tally
 from stepward.datasets.rows import Columns, Extra, Row, check_columns, read_rows
 from stepward.segment.cut import from_steps
-from stepward.types import LabeledTrace, Origin, Problem, StepScores, Target, Trace, Verdict
+from stepward.types import LabeledTrace, Origin, Problem, Spend, StepScores, Target, Trace, Verdict
 
 COLUMNS = Columns(
     required=("problem_id", "question", "ground_truth", "candidates"),
@@ -88,6 +88,8 @@ def _example(row: Row, problem: Problem, writer: Origin, tally: Tally) -> Exampl
     }
     with row.blame("steps"):
         trace = from_steps(problem.id, row.texts("steps"), answer=answer, origin=writer, meta=meta)
+    if row.has("num_tokens"):
+        trace = replace(trace, spend=Spend(policy_tokens=row.integer("num_tokens")))
     verdict = Verdict(
         outcome="equal" if row.boolean("is_correct") else "different", answer=answer, reason="as the file states"
     )

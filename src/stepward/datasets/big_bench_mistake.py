@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from stepward.datasets.blanks import without_blanks
 from stepward.datasets.human import After, check_after, first_error_labels
@@ -26,7 +27,7 @@ LABELER = Origin(maker="human:big_bench_mistake")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BigBenchMistake:
-    """Reads one task's JSON lines. `domain` names the task: the file does not."""
+    """Reads one task's JSON lines. `domain` names the task: the file does not, but "{file}" takes the file's name."""
 
     domain: str = "logic"
     after: After = "drop"
@@ -37,12 +38,13 @@ class BigBenchMistake:
 
     def stream(self, path: Source, tally: Tally) -> Iterator[Example]:
         """One example a row."""
+        domain = self.domain.replace("{file}", Path(path).name.partition(".")[0])
         for row in read_rows(path, COLUMNS, tally, self.extra):
-            example = self._example(row, tally)
+            example = self._example(row, domain, tally)
             if example is not None:
                 yield example
 
-    def _example(self, row: Row, tally: Tally) -> Example | None:
+    def _example(self, row: Row, domain: str, tally: Tally) -> Example | None:
         steps = row.texts("steps")
         first = row.integer("mistake_index") if row.has("mistake_index") else None
         with row.blame("steps"):
@@ -53,9 +55,7 @@ class BigBenchMistake:
                 tally.drop("the mistake is a blank step")
                 return None
         text, target = row.filled("input"), row.text("target")
-        problem = Problem(
-            id=f"bbm-{content_key(text)}", text=text, answer=target, answer_kind="exact", domain=self.domain
-        )
+        problem = Problem(id=f"bbm-{content_key(text)}", text=text, answer=target, answer_kind="exact", domain=domain)
         answer = row.text("answer") if row.has("answer") else None
         with row.blame("steps"):
             trace = from_steps(

@@ -6,7 +6,8 @@ r"""Stepward's own JSON lines: the form to write by hand, for problems, traces a
 Steps come as `steps`, joined by `separator` ("\n\n" unless the row says otherwise), or as one `text` for
 the reader's segmenter. A label is a number, true or false, null for an unlabelled step, or an object with
 `value` and any of `successes`, `trials`, `note`; `target` ("prefix") and `source` ("human") hold for the
-row. `verdict` is true, false or an outcome word. Where problems are asked for, a row
+row. `verdict` is true, false or an outcome word. `scores` holds what scorers said, by name: {"prm": [0.9, 0.2]}, one
+probability a step; it is read and not written. Where problems are asked for, a row
 needs no steps. `id` names the problem: rows may share it, if they agree about the problem. Written by
 `native_write.py`.
 """
@@ -33,6 +34,7 @@ from stepward.types import (
     Outcome,
     Problem,
     StepLabel,
+    StepScores,
     Target,
     Trace,
     Verdict,
@@ -42,7 +44,7 @@ from stepward.types import Source as LabelSource
 
 PROBLEM = ("id", "answer", "answer_kind", "domain", "meta")
 TRACE = ("steps", "text", "separator", "stated", "finish", "origin", "trace_meta")
-LABELS = ("labels", "target", "source", "labeler", "verdict")
+LABELS = ("labels", "target", "source", "labeler", "verdict", "scores")
 COLUMNS = Columns(required=("problem",), optional=(*PROBLEM, *TRACE, *LABELS))
 LABEL_COLUMNS = Columns(required=("value",), optional=("successes", "trials", "note"))
 ORIGIN_COLUMNS = Columns(required=("maker",), optional=("revision", "settings", "seed"))
@@ -92,7 +94,7 @@ class NativeExamples:
                 trace = self._trace(row, problem)
             with row.blame("labels"):
                 labeled = LabeledTrace(trace=trace, labels=_labels(row, len(trace)), verdict=_verdict(row, trace))
-            yield Example(problem=problem, labeled=labeled)
+            yield Example(problem=problem, labeled=labeled, scores=_scores(row, trace))
 
     def _trace(self, row: Row, problem: Problem) -> Trace:
         if row.has("steps") == row.has("text"):
@@ -202,6 +204,21 @@ def _verdict(row: Row, trace: Trace) -> Verdict | None:
         return Verdict(outcome="equal" if value else "different", answer=trace.answer)
     outcome = cast(Outcome, _word(row, "verdict", get_args(Outcome), "equal"))
     return Verdict(outcome=outcome, answer=trace.answer)
+
+
+def _scores(row: Row, trace: Trace) -> dict[str, StepScores]:
+    if not row.has("scores"):
+        return {}
+    given = row.row("scores")
+    for name in given.values:
+        if not name or "/" in name:
+            raise row.error("scores", "a scorer's name must hold a character and no slash", got=name)
+    found = {}
+    for name in given.values:
+        with row.blame(f"scores.{name}"):
+            scores = StepScores(values=tuple(given.numbers(name)), scorer=Origin(maker=f"scorer:{name}"))
+            found[name] = scores.check(trace)
+    return found
 
 
 def _word(row: Row, name: str, words: tuple[str, ...], default: str) -> str:

@@ -2,20 +2,29 @@
 
 `error_steps` are 1-based; every other step is taken as it was, so the labels target validity, not the
 prefix: steps after an error may be good. In the classes "circular" and "redundency" (sic) the marked steps
-are not false but beside the point. Source of the labels is the injecting model: "judge". Rows whose error
-lies outside the solution (57 of 3203) or on a blank step are dropped and counted.
-The test files are a benchmark: never training text. Licence: Apache-2.0. Paper: PRMBench, arXiv 2501.03124.
+are not false but beside the point. Source of the labels is the injecting model: "judge". An error number may lie
+outside the solution (57 of 3203 rows here):
+
+    outside="drop"     such rows, and rows where a blank step makes the number ambiguous, are dropped and counted
+    outside="refuse"   they are an error
+    outside="ignore"   the row stays, the number marks nothing and is counted: what the benchmark's own script does
+
+The test files are a benchmark: never training text. Their rows of the class "redundency" also bring the unmodified
+solution; with `originals` it is given once per `idx`, of class "correct".
+Licence: Apache-2.0. Paper: PRMBench, arXiv 2501.03124.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
-from stepward.datasets.blanks import without_blanks
+from stepward.datasets.blanks import Filled, without_blanks
 from stepward.datasets.lines import Source
 from stepward.datasets.reading import Example, Tally
 from stepward.datasets.rows import Columns, Extra, Row, read_rows
+from stepward.errors import ConfigError
 from stepward.segment.cut import from_steps
 from stepward.types import LabeledTrace, Origin, Problem, StepLabel, content_key
 
@@ -25,38 +34,78 @@ COLUMNS = Columns(
     identity=("classification", "idx"),
 )
 INJECTOR = Origin(maker="judge:prmbench")
+HOLDS_ORIGINALS, RIGHT = "redundency", "correct"
+Outside: TypeAlias = Literal["drop", "refuse", "ignore"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrmBench:
     """Reads JSON lines of modified solutions."""
 
+    outside: Outside = "drop"
+    originals: bool = False
+    """Give the unmodified solutions too."""
     extra: Extra = "refuse"
 
+    def __post_init__(self) -> None:
+        if self.outside not in get_args(Outside):
+            raise ConfigError('outside must be "drop", "refuse" or "ignore"', got=self.outside)
+
     def stream(self, path: Source, tally: Tally) -> Iterator[Example]:
-        """One example a row whose errors can be placed; class and reason are in `meta`."""
+        """One example a row whose errors can be placed, and its original; class and reason are in `meta`."""
         for row in read_rows(path, COLUMNS, tally, self.extra):
-            example = _example(row, tally)
-            if example is not None:
-                yield example
+            if self.originals and row.text("classification") == HOLDS_ORIGINALS:
+                yield _example(row, _Solution.of(row, "original", tally), RIGHT, set())
+            solution = _Solution.of(row, "modified", tally)
+            wrong = self._wrong(row, solution, tally)
+            if wrong is not None:
+                yield _example(row, solution, row.text("classification"), wrong)
+
+    def _wrong(self, row: Row, solution: _Solution, tally: Tally) -> set[int] | None:
+        """Indexes of the wrong steps; None where the row is dropped."""
+        errors, count = row.integers("error_steps"), len(solution.given)
+        outside = [error for error in errors if not 1 <= error <= count]
+        blank = any(not step.strip() for step in solution.given) and bool(errors)
+        if outside and self.outside == "refuse":
+            raise row.error("error_steps", f"must be steps from 1 to {count}", got=outside)
+        if outside and self.outside == "drop":
+            tally.drop("an error step lies outside the solution")
+            return None
+        if blank and self.outside == "drop":
+            tally.drop("blank steps make the error number ambiguous")
+            return None
+        tally.note("error numbers outside their solution, which mark nothing", len(outside))
+        moved = [solution.filled.moved[error - 1] for error in errors if 1 <= error <= count]
+        tally.note("error numbers on a blank step, which mark nothing", moved.count(None))
+        return {index for index in moved if index is not None}
 
 
-def _example(row: Row, tally: Tally) -> Example | None:
-    steps, errors = row.texts("modified_process"), row.integers("error_steps")
-    if any(not 1 <= error <= len(steps) for error in errors):
-        tally.drop("an error step lies outside the solution")
-        return None
-    if any(not step.strip() for step in steps) and errors:
-        tally.drop("blank steps make the error number ambiguous")
-        return None
-    with row.blame("modified_process"):
-        filled = without_blanks(steps, tally)
-    text, kind = row.filled("modified_question"), row.text("classification")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Solution:
+    """The question and steps of a row."""
+
+    question: str
+    given: list[str]
+    filled: Filled
+    field: str
+
+    @classmethod
+    def of(cls, row: Row, which: str, tally: Tally) -> _Solution:
+        """What the row tells under the prefix `which`, original or modified."""
+        name = f"{which}_process"
+        given = row.texts(name)
+        with row.blame(name):
+            return cls(
+                question=row.filled(f"{which}_question"), given=given, filled=without_blanks(given, tally), field=name
+            )
+
+
+def _example(row: Row, solution: _Solution, kind: str, wrong: set[int]) -> Example:
+    text = solution.question
     problem = Problem(id=f"math-{content_key(text)}", text=text, domain="math")
     meta = {"idx": row.text("idx"), "error_class": kind, "reason": row.values.get("reason"), **row.extras}
-    with row.blame("modified_process"):
-        trace = from_steps(problem.id, filled.steps, origin=Origin(maker="policy:prmbench"), meta=meta)
-    wrong = {error - 1 for error in errors}
+    with row.blame(solution.field):
+        trace = from_steps(problem.id, solution.filled.steps, origin=Origin(maker="policy:prmbench"), meta=meta)
     labels = tuple(
         StepLabel(target="validity", value=float(index not in wrong), source="judge", origin=INJECTOR, note=note)
         for index, note in ((index, kind if index in wrong else "") for index in range(len(trace)))

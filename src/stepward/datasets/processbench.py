@@ -47,6 +47,13 @@ class ProcessBench:
         with row.blame("steps"):
             meta = {"id": row.text("id"), **row.extras}
             trace = from_steps(problem.id, row.texts("steps"), origin=writer, meta=meta)
+        if label >= len(trace):
+            raise row.error(
+                "label",
+                f"must be -1 or a step from 0 to {len(trace) - 1}",
+                got=label,
+                mend="if the file counts steps from 1, subtract 1 from every label",
+            )
         with row.blame("label"):
             first = None if label == -1 else label
             labels = first_error_labels(len(trace), first, origin=LABELER, after=self.after)

@@ -1,0 +1,108 @@
+"""Habits of a scorer that no single perturbation shows, read off the scores of unperturbed attempts.
+
+Outcome drift: the share of solutions whose lowest score is at the last step, strictly. A scorer that judges steps
+finds the first fault where it is; one that is an outcome model in disguise waits for the answer. `chance` is what a
+scorer without any preference would have, the mean of 1 / steps. Published: about 0.18 for Qwen2.5-Math-PRM, 0.42 to
+0.55 for scorers trained on rollouts or implicitly (arXiv 2501.07301). A low share in right solutions says little; all
+attempts count.
+
+Length bias: Spearman's correlation of a trace's aggregate with its number of steps and of characters, separately for
+right and wrong attempts, so that it is not the correctness that speaks. `within` is the correlation, over the
+attempts at one problem and correctness, of the deviations from their means: the problem's difficulty is taken out as
+well.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from stepward.evaluation.label_quality import share_over_problems
+from stepward.evaluation.robustness.contract import Attempt
+from stepward.evaluation.robustness.figures import rank_correlation
+from stepward.evaluation.robustness.measured import NOISE
+from stepward.metrics.bootstrap import Interval
+from stepward.metrics.checks import Floats
+from stepward.reduce import reduce_scores
+from stepward.types import StepScores, Trace
+
+Scored = tuple[Attempt, StepScores]
+Length = Literal["steps", "characters"]
+LENGTHS: Mapping[Length, Callable[[Trace], int]] = {"steps": len, "characters": lambda trace: len(trace.text)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeDrift:
+    """How often the last step is the worst."""
+
+    traces: int
+    """Those of at least two steps."""
+    last_is_lowest: Interval
+    chance: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LengthBias:
+    """How an aggregate goes with length where correctness is the same."""
+
+    how: str
+    right: bool
+    length: Length
+    traces: int
+    correlation: Interval
+    within: Interval
+
+
+def outcome_drift(scored: Iterable[Scored], *, seed: int) -> OutcomeDrift:
+    """The diagnostic over every attempt of at least two steps; NaN where there is none."""
+    rows = [(attempt.problem.id, scores.values) for attempt, scores in scored if len(scores) > 1]
+    lowest = ((problem, values[-1] < min(values[:-1]), 1) for problem, values in rows)
+    return OutcomeDrift(
+        traces=len(rows),
+        last_is_lowest=share_over_problems(lowest, seed),
+        chance=share_over_problems(((problem, 1 / len(values), 1) for problem, values in rows), seed),
+    )
+
+
+def length_bias(scored: Sequence[Scored], hows: Sequence[str], *, seed: int) -> tuple[LengthBias, ...]:
+    """One row for each aggregate, correctness that occurs, and measure of length. Undecided attempts are left out."""
+    found = []
+    for right in (True, False):
+        rows = [(attempt, scores) for attempt, scores in scored if attempt.sound is right and len(scores)]
+        for how in hows if rows else ():
+            for length, measure in LENGTHS.items():
+                points = [(a.problem.id, reduce_scores(s, how), float(measure(a.trace))) for a, s in rows]
+                found.append(
+                    LengthBias(
+                        how=how,
+                        right=right,
+                        length=length,
+                        traces=len(points),
+                        correlation=rank_correlation(points, seed=seed),
+                        within=rank_correlation(_deviations(points), seed=seed),
+                    )
+                )
+    return tuple(found)
+
+
+def _deviations(points: Iterable[tuple[str, float, float]]) -> list[tuple[str, float, float]]:
+    """Each problem's points less their mean; a problem with one point says nothing."""
+    groups: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for problem, one, other in points:
+        groups[problem].append((one, other))
+    return [
+        (problem, float(one), float(other))
+        for problem, group in groups.items()
+        if len(group) > 1
+        for one, other in _centred(np.asarray(group))
+    ]
+
+
+def _centred(group_N2: Floats) -> Floats:
+    """Deviations from the mean; those that are rounding of equal numbers are 0."""
+    away_N2 = group_N2 - group_N2.mean(axis=0)
+    return np.where(np.abs(away_N2) <= NOISE * np.abs(group_N2).max(axis=0), 0.0, away_N2)
