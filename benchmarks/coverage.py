@@ -4,7 +4,7 @@ Worlds with a known truth are drawn again and again: problems share a shift or a
 alike. Ours stands beside the rival that papers use on the same draws: plain bootstrap percentiles, or value -+ 1.96
 standard errors. The Monte-Carlo error of a coverage of 95 % is sqrt(.95 x .05 / worlds).
 
-    nice -n 19 python benchmarks/coverage.py                        all, 1,000 worlds: about 8 minutes
+    nice -n 19 python benchmarks/coverage.py                        all, 1,000 worlds: some minutes
     nice -n 19 python benchmarks/coverage.py --kind auroc --worlds 500
 """
 
@@ -115,6 +115,12 @@ def ratio(rng: Rng, problems: int) -> Pair:
     return _ratio(bootstrap_ratio, sums_P, np.full(problems, 8), int(rng.integers(2**31)))
 
 
+def costs(rng: Rng, problems: int) -> Pair:
+    """Cost of one trace a problem, log-normal: a few problems hold much of the sum."""
+    sums_P = rng.lognormal(0, 0.8, problems)
+    return _ratio(bootstrap_ratio, sums_P, np.ones(problems), int(rng.integers(2**31)))
+
+
 def _ratio(make: Callable[..., Interval], sums_P: Floats, sizes_P: Floats, seed: int) -> Pair:
     times_DP = resamples(len(sizes_P), DRAWS, seed)
     value = float(np.sum(sums_P) / np.sum(sizes_P))
@@ -209,6 +215,7 @@ def kinds() -> Iterator[Kind]:
     for chance in (0.7, 0.9):
         yield Kind(name="share, one trace a problem", truth=chance, look=partial(lone_share, chance=chance))
     yield Kind(name="ratio (tokens per trace)", truth=100.0, look=ratio)
+    yield Kind(name="ratio, log-normal cost", truth=math.exp(0.32), look=costs)
     for first, second in ((0.5, 0.2), (1.2, 1.0)):
         truth = float(ndtr(first) - ndtr(second))
         yield Kind(

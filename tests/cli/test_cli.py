@@ -26,6 +26,7 @@ VERBS = [
     "evaluate",
     "search",
     "report",
+    "leaderboard",
     "runs",
     "doctor",
 ]

@@ -88,12 +88,18 @@ def test_scoring_json_lines_from_a_file_and_from_standard_input(folder: Path) ->
     assert [each["scores"] for each in from_file] == [each["scores"] for each in from_stdin]
 
 
-def test_evaluation_prints_figures_with_baselines() -> None:
-    model = ("--model", "runs/prm/model/model")
-    shown = stepward("evaluate", "labels.jsonl", *model, "--train-labels", "labels.jsonl")
+def test_evaluation_tells_figures_baselines_cost_and_that_the_problems_taught_the_model(folder: Path) -> None:
+    arguments = ("evaluate", "labels.jsonl", "--model", "runs/prm/model/model", "--train-labels", "labels.jsonl")
+    shown = stepward(*arguments, "--rate", "scored=2", "--to", "runs/evaluated")
     assert "AUROC" in shown and "position" in shown and "ECE" in shown
-    found = json.loads(stepward("evaluate", "labels.jsonl", *model, "--json"))
-    assert 0 <= found["scores"]["auroc"]["value"] <= 1
+    assert "12 of 12 problems taught prm" in shown
+    found = json.loads(stepward(*arguments, "--rate", "scored=2", "--to", "runs/evaluated", "--json"))
+    assert found["scorers"][0]["name"] == "prm" and 0 <= found["scorers"][0]["steps"]["auroc"]["value"] <= 1
+    assert found["scorers"][0]["spend"]["scorer_tokens"] > 0
+    table = (folder / "runs" / "evaluated" / "evaluation" / "tables" / "step-scores-against-labels.csv").read_text()
+    assert table.splitlines()[0].endswith("price,price low,price high") and "tokens scored" in table
+    card = (folder / "runs" / "evaluated" / "evaluation" / "MODEL_CARD.md").read_text()
+    assert "of which 12 stand among the 12 judged on" in card and "backbone" in card
 
 
 @pytest.mark.parametrize("method", ["best_of_n", "majority", "weighted_majority"])

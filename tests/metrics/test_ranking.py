@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -20,6 +20,7 @@ from stepward.metrics.ranking import (
 STEPS = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=60)
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_both_agree_with_scikit_learn_with_ties(steps: list[tuple[int, bool]]) -> None:
     scores, good = np.array([s for s, _ in steps]) / 7, np.array([g for _, g in steps])

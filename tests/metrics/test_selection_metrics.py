@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stepward.errors import ConfigError, LabelError, ScoreError
@@ -47,6 +47,7 @@ def test_golden_selection() -> None:
     assert best_of_n_kl(16) == pytest.approx(1.835, abs=1e-3)
 
 
+@settings(deadline=None)
 @given(POOLS)
 def test_best_of_n_is_the_mean_over_all_subsets_with_ties(pool: list[tuple[int, bool]]) -> None:
     scores, correct = [s for s, _ in pool], [c for _, c in pool]
@@ -54,6 +55,7 @@ def test_best_of_n_is_the_mean_over_all_subsets_with_ties(pool: list[tuple[int, 
         assert best_of_n(scores, correct, n) == pytest.approx(enumerated_best(scores, correct, n), abs=1e-12)
 
 
+@settings(deadline=None)
 @given(POOLS)
 def test_pass_at_k_is_best_of_n_by_an_oracle(pool: list[tuple[int, bool]]) -> None:
     correct = [c for _, c in pool]

@@ -78,4 +78,4 @@ def test_a_missing_matplotlib_names_its_extra(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingExtraError, match=r"stepward\[plots\]"):
-        svg.inline(figures("PRM")[0], "f0-")
+        svg.inline(figures("not drawn before")[0], "f0-")

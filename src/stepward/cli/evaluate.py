@@ -84,10 +84,11 @@ def _show(run: Path, json: bool) -> None:
 
 
 def _print_tables(record: Evaluated) -> None:
-    from stepward.pipeline.evaluating import headline, summary
+    from stepward.pipeline.evaluating import cost_table, headline, summary
     from stepward.reports.tables import rich_table
 
     console = Console()
     console.print(rich_table(headline(record)))
+    console.print(rich_table(cost_table(record)))
     for sentence in summary(record):
         console.print(sentence, highlight=False, soft_wrap=True, markup=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from stepward.cli import (
+    benchmark,
     card,
     compare,
     doctor,
@@ -12,6 +13,7 @@ from stepward.cli import (
     export,
     formats,
     label,
+    leaderboard,
     quickstart,
     report,
     run,
@@ -47,9 +49,11 @@ for verb in (
     train,
     score,
     evaluate,
+    benchmark,
     search,
     compare,
     report,
+    leaderboard,
     runs,
     doctor,
 ):

@@ -74,7 +74,10 @@ def fit_log_linear(
         combination=LogLinear(a=a, b=b, c=c, reduce=reduce),
         problems=int(problems.max()) + 1,
         traces=len(good),
-        weights={name: interval(weights[at], drawn_DF[:, at]) for at, name in enumerate("abc")},
+        weights={
+            name: interval(weights[at], drawn_DF[:, at], problems=int(problems.max()) + 1)
+            for at, name in enumerate("abc")
+        },
     )
 
 

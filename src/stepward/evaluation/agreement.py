@@ -22,7 +22,7 @@ from functools import partial
 import numpy as np
 
 from stepward.errors import LabelError
-from stepward.metrics.bootstrap import Interval, bootstrap_ratio, interval, resamples
+from stepward.metrics.bootstrap import Interval, bootstrap_share, bounded_interval, resamples
 from stepward.metrics.checks import Floats
 from stepward.relabel.hard import first_error, hard_calls
 from stepward.types import LabeledTrace, Problem
@@ -137,7 +137,7 @@ def _rate(judged: Sequence[tuple[_Unit, bool]], seed: int) -> Interval:
     for unit, same in judged:
         sums_P[place[unit.problem]] += same
         sizes_P[place[unit.problem]] += 1
-    return bootstrap_ratio(sums_P, sizes_P, draws=DRAWS, seed=seed)
+    return bootstrap_share(sums_P, sizes_P, draws=DRAWS, seed=seed)
 
 
 def _kappa(units: Sequence[_Unit], seed: int) -> Interval:
@@ -155,7 +155,7 @@ def _kappa(units: Sequence[_Unit], seed: int) -> Interval:
     values_D = _beyond_chance(times_DP @ same_P, np.tensordot(times_DP, marginals_PRC, axes=1))
     if np.isnan(values_D).all():
         return Interval(value=math.nan, low=math.nan, high=math.nan)
-    return interval(float(values_D[0]), values_D[1:])
+    return bounded_interval(float(values_D[0]), values_D[1:], problems=len(place), span=(-1.0, 1.0))
 
 
 def _beyond_chance(same_D: Floats, marginals_DRC: Floats) -> Floats:

@@ -19,7 +19,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from stepward.errors import LabelError
-from stepward.metrics.bootstrap import Interval, bootstrap_mean
+from stepward.metrics.bootstrap import Interval, bootstrap_mean, bootstrap_share
 from stepward.metrics.checks import Floats
 from stepward.types import Spend
 
@@ -129,7 +129,7 @@ def _arm(attempts: Sequence[Attempt], correct_P: Floats, undecided: int, seed: i
     seeds = sorted({a.seed for a in attempts})
     return ArmResult(
         arm=attempts[0].arm,
-        accuracy=bootstrap_mean(correct_P, seed=seed),
+        accuracy=bootstrap_share(correct_P, np.ones(len(correct_P)), seed=seed),
         problems=len(correct_P),
         seeds=len(seeds),
         abstained=float(np.mean([a.abstained for a in attempts])),

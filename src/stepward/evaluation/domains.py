@@ -14,10 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from stepward.errors import LabelError
-from stepward.evaluation.steps import SLOW_DRAWS, Judged, auroc_gain, flatten
-from stepward.metrics.bootstrap import Interval, bootstrap, bootstrap_auroc
-from stepward.metrics.calibration import brier, ece
-from stepward.metrics.checks import Floats
+from stepward.evaluation.steps import Judged, auroc_gain, flatten
+from stepward.metrics.bootstrap import Interval, bootstrap_auroc
+from stepward.metrics.step_intervals import bootstrap_brier, bootstrap_ece
 
 ALL = "all"
 """The row over every domain together."""
@@ -68,31 +67,16 @@ def judge_domains(
 def _quality(domain: str, name: str, judged: Mapping[str, Sequence[Judged]], seed: int) -> DomainQuality:
     rows, baseline = judged[name], next(iter(judged))
     steps = flatten(rows)
+    if not steps.problem_S:
+        raise LabelError("a domain has no labelled step", got=domain)
     both = len(np.unique(np.asarray(steps.good_S))) == 2
-    clusters = _clusters(rows)
     return DomainQuality(
         domain=domain,
         scorer=name,
-        problems=len(clusters),
+        problems=len(set(steps.problem_S)),
         steps=len(steps.problem_S),
         auroc=bootstrap_auroc(steps, seed=seed) if both else None,
-        ece=bootstrap(lambda drawn: ece(*_joined(drawn)), clusters, draws=SLOW_DRAWS, seed=seed),
-        brier=bootstrap(lambda drawn: brier(*_joined(drawn)), clusters, draws=SLOW_DRAWS, seed=seed),
+        ece=bootstrap_ece(steps, seed=seed),
+        brier=bootstrap_brier(steps, seed=seed),
         gain=auroc_gain(rows, judged[baseline], seed=seed) if both and name != baseline else None,
     )
-
-
-def _clusters(rows: Sequence[Judged]) -> list[tuple[Floats, Floats]]:
-    """Scores and labels of each problem's steps."""
-    own: dict[str, list[Judged]] = {}
-    for each in rows:
-        own.setdefault(each.problem_id, []).append(each)
-    flat = [flatten(group) for group in own.values()]
-    kept = [(np.asarray(f.scores_S), np.asarray(f.good_S)) for f in flat if len(f.problem_S)]
-    if not kept:
-        raise LabelError("a domain has no labelled step")
-    return kept
-
-
-def _joined(drawn: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
-    return np.concatenate([scores for scores, _ in drawn]), np.concatenate([good for _, good in drawn])

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from stepward.errors import LabelError
-from stepward.metrics.bootstrap import Interval, bootstrap_ratio, paired_difference
+from stepward.metrics.bootstrap import Interval, bootstrap_ratio, bootstrap_share, paired_difference
 from stepward.types import LabeledTrace, Spend
 
 FEWEST = 20
@@ -202,7 +202,7 @@ def _mean(rows: Sequence[Sequence[bool]]) -> float:
 
 
 def _cost(labels: Sequence[LabeledTrace], tokens: Callable[[Spend], int], seed: int) -> Interval:
-    return share_over_problems(((labeled.trace.problem_id, tokens(labeled.spend), 1) for labeled in labels), seed)
+    return mean_over_problems(((labeled.trace.problem_id, tokens(labeled.spend), 1) for labeled in labels), seed)
 
 
 def _among(places: Sequence[_Place], holds: Callable[[_Place], bool], seed: int) -> Interval:
@@ -217,13 +217,23 @@ def _rate(calls: Sequence[_Call], seed: int, *, wrong: bool = False) -> Interval
 def share_over_problems(rows: Iterable[tuple[str, float, int]], seed: int) -> Interval:
     """Sum of the second over sum of the third entry of (problem, sum, size), with an interval over problems.
 
-    NaN where there is nothing.
+    Each sum lies between 0 and its size, or `LabelError`; NaN where there is nothing.
     """
+    sums, sizes = _by_problem(rows)
+    return bootstrap_share(sums, sizes, seed=seed) if sum(sizes) else UNDEFINED
+
+
+def mean_over_problems(rows: Iterable[tuple[str, float, int]], seed: int) -> Interval:
+    """The same for sums without bounds."""
+    sums, sizes = _by_problem(rows)
+    return bootstrap_ratio(sums, sizes, seed=seed) if sum(sizes) else UNDEFINED
+
+
+def _by_problem(rows: Iterable[tuple[str, float, int]]) -> tuple[list[float], list[int]]:
+    """Sums and sizes of each problem."""
     sums: dict[str, float] = defaultdict(float)
     sizes: dict[str, int] = defaultdict(int)
     for problem, value, size in rows:
         sums[problem] += value
         sizes[problem] += size
-    if not sum(sizes.values()):
-        return UNDEFINED
-    return bootstrap_ratio(list(sums.values()), list(sizes.values()), seed=seed)
+    return list(sums.values()), list(sizes.values())

@@ -35,7 +35,7 @@ from numpy.typing import ArrayLike
 
 from stepward.errors import ConfigError, LabelError
 from stepward.metrics.binomial import CountPosterior, any_of
-from stepward.metrics.bootstrap import Interval, bootstrap_ratio, wilson
+from stepward.metrics.bootstrap import Interval, bootstrap_share, wilson
 from stepward.metrics.checks import both_classes, probabilities
 from stepward.relabel.hard import hard_calls
 from stepward.types import Json, LabeledTrace, Problem
@@ -149,5 +149,5 @@ def _rate(found: Mapping[str, Sequence[Call]], *, truth: bool, seed: int) -> Int
         raise LabelError(
             "noise rates need good and bad steps in the truth", got=f"no {'good' if truth else 'bad'} step"
         )
-    drawn, least = bootstrap_ratio(wrong, sizes, seed=seed), wilson(k, n)
+    drawn, least = bootstrap_share(wrong, sizes, seed=seed), wilson(k, n)
     return Interval(value=(k + 0.5) / (n + 1), low=min(drawn.low, least.low), high=max(drawn.high, least.high))

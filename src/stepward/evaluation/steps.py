@@ -17,23 +17,20 @@ from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stepward.errors import LabelError
 from stepward.metrics.bootstrap import (
     ClusteredSteps,
     Interval,
-    bootstrap,
     bootstrap_auroc,
     bootstrap_auroc_difference,
-    bootstrap_ratio,
+    bootstrap_share,
 )
-from stepward.metrics.calibration import ReliabilityBin, brier, ece, equal_mass_bins
+from stepward.metrics.calibration import ReliabilityBin, equal_mass_bins
 from stepward.metrics.first_error import decode_threshold, posterior_from_validity
-from stepward.metrics.ranking import average_precision
+from stepward.metrics.step_intervals import bootstrap_average_precision, bootstrap_brier, bootstrap_ece
 from stepward.types import LabeledTrace, StepScores
 
-Floats = NDArray[np.float64]
 SLOW_DRAWS = 200
 """Bootstrap draws of figures that have no vectorised path."""
 
@@ -86,6 +83,7 @@ class StepQuality:
     passed_clean: Interval
     """The same among traces without."""
     ece: Interval
+    """Its interval is of the ECE of unlimited problems, and reaches far below it where most of it is noise."""
     brier: Interval
     bins: tuple[ReliabilityBin, ...]
 
@@ -118,13 +116,13 @@ def judge_steps(judged: Sequence[Judged], *, seed: int) -> StepQuality:
         wrong_share=float(1 - good.mean()),
         auroc=bootstrap_auroc(steps, seed=seed),
         auroc_to_first_error=bootstrap_auroc(flatten(judged, to_first_error=True), seed=seed),
-        average_precision=_over_problems(groups, average_precision, seed),
+        average_precision=bootstrap_average_precision(steps, seed=seed),
         first_error_accuracy=_hit_rate(_hits(groups, decode_threshold), seed),
         first_error_by_posterior=_hit_rate(_hits(groups, _likeliest), seed),
         found_errors=_hit_rate(_hits(groups, decode_threshold, among=True), seed),
         passed_clean=_hit_rate(_hits(groups, decode_threshold, among=False), seed),
-        ece=_over_problems(groups, ece, seed),
-        brier=_over_problems(groups, brier, seed),
+        ece=bootstrap_ece(steps, seed=seed),
+        brier=bootstrap_brier(steps, seed=seed),
         bins=tuple(equal_mass_bins(scores, good, bins=15)),
     )
 
@@ -142,15 +140,6 @@ def _good(judged: Judged, index: int) -> bool:
 def _by_problem(judged: Sequence[Judged]) -> list[list[Judged]]:
     ordered = sorted(judged, key=lambda j: j.problem_id)
     return [list(group) for _, group in groupby(ordered, key=lambda j: j.problem_id)]
-
-
-def _over_problems(groups: list[list[Judged]], metric: Callable[[Floats, Floats], float], seed: int) -> Interval:
-    rows = [(np.asarray(f.scores_S), np.asarray(f.good_S)) for f in map(flatten, groups)]
-
-    def statistic(drawn: Sequence[tuple[Floats, Floats]]) -> float:
-        return metric(np.concatenate([s for s, _ in drawn]), np.concatenate([g for _, g in drawn]))
-
-    return bootstrap(statistic, rows, draws=SLOW_DRAWS, seed=seed)
 
 
 def _likeliest(values: Sequence[float]) -> int | None:
@@ -189,4 +178,4 @@ def _hit_rate(rows: list[list[bool]], seed: int) -> Interval:
     sizes = [len(row) for row in rows]
     if not sum(sizes):
         return Interval(value=math.nan, low=math.nan, high=math.nan)
-    return bootstrap_ratio([sum(row) for row in rows], sizes, seed=seed)
+    return bootstrap_share([sum(row) for row in rows], sizes, seed=seed)

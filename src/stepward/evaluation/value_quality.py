@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stepward.errors import LabelError
-from stepward.evaluation.label_quality import check_pair, share_over_problems
+from stepward.evaluation.label_quality import check_pair, mean_over_problems
 from stepward.metrics.bootstrap import Interval
 from stepward.types import LabeledTrace
 
@@ -54,8 +54,8 @@ def judge_values(
     return ValueQuality(
         problems=len({problem for problem, *_ in rows}),
         steps=len(rows),
-        squared_error=share_over_problems(((p, (said - true) ** 2 - noise, 1) for p, said, true, noise in rows), seed),
-        bias=share_over_problems(((p, said - true, 1) for p, said, true, _ in rows), seed),
+        squared_error=mean_over_problems(((p, (said - true) ** 2 - noise, 1) for p, said, true, noise in rows), seed),
+        bias=mean_over_problems(((p, said - true, 1) for p, said, true, _ in rows), seed),
         calibration_error=sum(b.labels * abs(b.said - b.true) for b in told) / len(rows),
         bins=told,
     )

@@ -5,6 +5,7 @@ Rows are raters, columns units (`ratings_RU`); None is a missing rating. All are
     weighted kappa      the same on ordered categories: disagreement weighs (|i - j| / (C - 1))^power
     Krippendorff alpha  any raters, missing ratings allowed: 1 - D_o / D_e over the coincidence matrix, with nominal,
                         ordinal or interval distance (Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability")
+    Fleiss kappa        any raters, equally many ratings for each unit; chance = sum_c share_c^2 over all ratings
     Gwet AC1            chance = sum_c pi_c (1 - pi_c) / (C - 1): steady where one category is rare, where kappa is not
 
 Degenerate case: where all ratings are one category there is no chance disagreement to measure against; each raises
@@ -59,6 +60,22 @@ def krippendorff_alpha(ratings_RU: Ratings, *, level: Level = "nominal") -> floa
     if expected == 0:
         raise LabelError("alpha is undefined: all ratings are one category")
     return float(1.0 - (coincidence_CC * distance_CC).sum() / expected)
+
+
+def fleiss_kappa(ratings_RU: Ratings) -> float:
+    """Agreement of raters who need not be the same for each unit. `LabelError` where units differ in their ratings."""
+    counts_UC, _ = _counts(ratings_RU, "nominal")
+    rated_U = counts_UC.sum(axis=1)
+    sizes = sorted(set(rated_U.astype(int).tolist()))
+    if len(sizes) != 1 or sizes[0] < 2:
+        raise LabelError(
+            "Fleiss kappa needs as many ratings of every unit, two or more", got=sizes, mend="take alpha or AC1"
+        )
+    observed = ((counts_UC**2).sum(axis=1) - rated_U).sum() / (rated_U * (rated_U - 1)).sum()
+    chance = float(((counts_UC.sum(axis=0) / counts_UC.sum()) ** 2).sum())
+    if chance == 1:
+        raise LabelError("kappa is undefined: all ratings are one category")
+    return float((observed - chance) / (1 - chance))
 
 
 def gwet_ac1(ratings_RU: Ratings, *, categories: Sequence[Rating] = ()) -> float:

@@ -8,13 +8,15 @@ Bins are right-closed, (lo, hi], the first one closed at 0 as well: equal width 
       reliability = sum_b (n_b/n) (score_b - rate_b)^2,  resolution = sum_b (n_b/n) (rate_b - rate)^2,
       uncertainty = rate (1 - rate),  within = what binning hides; 0 where each bin holds one distinct score.
     NLL   = -mean log-likelihood; p is held 2.2e-16 from 0 and 1, where it would be infinite.
-ECE of a perfectly calibrated score is above 0 in a finite sample, by about sqrt(2 B p (1-p) / (pi n)) for B bins.
+ECE of a perfectly calibrated score is above 0 in a finite sample, by about sqrt(2 B p (1-p) / (pi n)) for B bins of
+independent items: `noise_floor`. An ECE must be read against it; `step_intervals` has the interval.
 
 Degenerate case: empty bins are left out; an empty input raises `ScoreError`. One class is fine here.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -71,6 +73,15 @@ def ece(probs_S: ArrayLike, good_S: ArrayLike, *, bins: int = 15) -> float:
 def ece_equal_mass(probs_S: ArrayLike, good_S: ArrayLike, *, bins: int = 15) -> float:
     """Expected calibration error over bins of equal mass."""
     return expected_error(equal_mass_bins(probs_S, good_S, bins=bins))
+
+
+def noise_floor(bins: Sequence[ReliabilityBin]) -> float:
+    """The ECE that these bins would show on average if every score were right and items were independent.
+
+    Of each bin sqrt(2 s (1 - s) / (pi n)), the mean distance of a normal from its centre. Alike items make it larger.
+    """
+    spread = [math.sqrt(2 * b.count * b.score * (1 - b.score) / math.pi) for b in bins]
+    return sum(spread) / sum(b.count for b in bins)
 
 
 def brier(probs_S: ArrayLike, good_S: ArrayLike) -> float:

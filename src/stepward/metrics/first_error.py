@@ -7,9 +7,8 @@ An index is 0-based, None means "no error". Two decoders:
 Scores of prefix correctness g_k become hazards by h_k = 1 - g_k / g_{k-1}, with g_0 = 1 and never below 0.
 
 ProcessBench (arXiv 2412.06559): a = exact-match rate where there is an error, b = rate of "none" where there is none,
-F1 = 2ab / (a + b), and by the delta method
-    Var(F1) = 4 (b^4 Var(a) + a^4 Var(b)) / (a + b)^4,   Var(a) = a (1 - a) / n_a.
-The benchmark's average is the unweighted mean of its subsets.
+F1 = 2ab / (a + b), its standard error by the delta method (`delta.harmonic`). The benchmark's average is the unweighted
+mean of its subsets.
 
 Degenerate cases: F1 is 0 with standard error 0 at a = b = 0; it is undefined, a `LabelError`, where one of the two
 kinds of items is missing.
@@ -25,7 +24,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from stepward.errors import ConfigError, LabelError, ScoreError
+from stepward.metrics.bootstrap import Interval
 from stepward.metrics.checks import Floats, finite, same_count
+from stepward.metrics.delta import Measured, Share, harmonic
 
 
 def decode_threshold(scores_S: ArrayLike, tau: float = 0.5) -> int | None:
@@ -95,17 +96,20 @@ class ProcessBenchScore:
     @property
     def f1(self) -> float:
         """2ab / (a + b)."""
-        a, b = self.error_accuracy, self.correct_accuracy
-        return 2 * a * b / (a + b) if a + b > 0 else 0.0
+        return self.measured.value
 
     @property
     def f1_se(self) -> float:
         """Standard error of `f1` by the delta method."""
-        a, b = self.error_accuracy, self.correct_accuracy
-        if a + b == 0:
-            return 0.0
-        spread = b**4 * a * (1 - a) / self.errors + a**4 * b * (1 - b) / self.correct
-        return 2 * math.sqrt(spread) / (a + b) ** 2
+        return self.measured.se
+
+    @property
+    def measured(self) -> Measured:
+        """F1 with its standard error, and through it an interval. Items count as independent."""
+        return harmonic(
+            Share(value=self.error_accuracy, trials=self.errors),
+            Share(value=self.correct_accuracy, trials=self.correct),
+        )
 
 
 def process_bench(predicted_N: Sequence[int | None], actual_N: Sequence[int | None]) -> ProcessBenchScore:
@@ -127,6 +131,12 @@ class MeanF1:
 
     value: float
     se: float
+    units: int
+    """The smallest of the subsets' numbers of items of a kind."""
+
+    def interval(self, *, level: float = 0.95) -> Interval:
+        """Wilson-shaped, within [0, 1]."""
+        return Measured(value=self.value, se=self.se, units=self.units).interval(level=level)
 
 
 def mean_f1(subsets: Sequence[ProcessBenchScore]) -> MeanF1:
@@ -134,7 +144,11 @@ def mean_f1(subsets: Sequence[ProcessBenchScore]) -> MeanF1:
     if not subsets:
         raise LabelError("a mean F1 needs at least one subset")
     variance = sum(subset.f1_se**2 for subset in subsets) / len(subsets) ** 2
-    return MeanF1(value=sum(subset.f1 for subset in subsets) / len(subsets), se=math.sqrt(variance))
+    return MeanF1(
+        value=sum(subset.f1 for subset in subsets) / len(subsets),
+        se=math.sqrt(variance),
+        units=min(subset.measured.units for subset in subsets),
+    )
 
 
 def _posterior(hazard_S: Floats) -> FirstErrorPosterior:

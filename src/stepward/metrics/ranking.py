@@ -10,12 +10,12 @@ Three views: pooled over all steps; per solution and then averaged, which remove
 cut after the first error, since what a step is worth after an error is a matter of protocol.
 
 Degenerate case: with one class nothing is ranked, and `LabelError` says how many of each there were. A solution with
-one class has no AUROC of its own; `per_solution_auroc` counts such solutions.
+one class has neither number of its own; `per_solution_*` counts such solutions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,12 +65,12 @@ class PerSolution:
 
 def per_solution_auroc(scores_NS: Sequence[ArrayLike], good_NS: Sequence[ArrayLike]) -> PerSolution:
     """AUROC inside each solution, averaged. `LabelError` where no solution holds both classes."""
-    same_count(scores_NS, good_NS, "solutions with scores and with labels")
-    rows = [(s, np.asarray(g)) for s, g in zip(scores_NS, good_NS, strict=True)]
-    values = [auroc(s, g) for s, g in rows if len(g) and len(set(g.tolist())) > 1]
-    if not values:
-        raise LabelError("AUROC per solution is undefined: none holds good and bad steps", got=f"{len(rows)} solutions")
-    return PerSolution(value=float(np.mean(values)), defined=len(values), undefined=len(rows) - len(values))
+    return _per_solution("AUROC", auroc, scores_NS, good_NS)
+
+
+def per_solution_average_precision(scores_NS: Sequence[ArrayLike], good_NS: Sequence[ArrayLike]) -> PerSolution:
+    """Average precision of errors inside each solution, averaged likewise. Its chance level differs by solution."""
+    return _per_solution("average precision", average_precision, scores_NS, good_NS)
 
 
 def up_to_first_error(scores_NS: Sequence[ArrayLike], good_NS: Sequence[ArrayLike]) -> list[Scored]:
@@ -89,6 +89,33 @@ def truncated_auroc(scores_NS: Sequence[ArrayLike], good_NS: Sequence[ArrayLike]
     """`auroc` over the steps up to and with each solution's first error."""
     cut = up_to_first_error(scores_NS, good_NS)
     return pooled_auroc([pair.scores_S for pair in cut], [pair.good_S for pair in cut])
+
+
+def pooled_average_precision(scores_NS: Sequence[ArrayLike], good_NS: Sequence[ArrayLike]) -> float:
+    """`average_precision` over the steps of all solutions."""
+    return average_precision(*pool(scores_NS, good_NS))
+
+
+def truncated_average_precision(scores_NS: Sequence[ArrayLike], good_NS: Sequence[ArrayLike]) -> float:
+    """`average_precision` over the steps up to and with each solution's first error."""
+    cut = up_to_first_error(scores_NS, good_NS)
+    return pooled_average_precision([pair.scores_S for pair in cut], [pair.good_S for pair in cut])
+
+
+def _per_solution(
+    name: str,
+    metric: Callable[[ArrayLike, ArrayLike], float],
+    scores_NS: Sequence[ArrayLike],
+    good_NS: Sequence[ArrayLike],
+) -> PerSolution:
+    same_count(scores_NS, good_NS, "solutions with scores and with labels")
+    rows = [(s, np.asarray(g)) for s, g in zip(scores_NS, good_NS, strict=True)]
+    values = [metric(s, g) for s, g in rows if len(g) and len(set(g.tolist())) > 1]
+    if not values:
+        raise LabelError(
+            f"{name} per solution is undefined: none holds good and bad steps", got=f"{len(rows)} solutions"
+        )
+    return PerSolution(value=float(np.mean(values)), defined=len(values), undefined=len(rows) - len(values))
 
 
 def _kept(good_S: Flags) -> int:

@@ -184,6 +184,17 @@ def reliability(title: str, before: StepQuality, after: StepQuality) -> page.Rel
     )
 
 
+def reliability_of(title: str, quality: StepQuality) -> page.Reliability:
+    """One scorer as it is."""
+    return page.Reliability(
+        title=title,
+        before=tuple(map(_bin, quality.bins)),
+        ece=(quality.ece.value, None),
+        brier=(quality.brier.value, None),
+        note="Bins of equal count; bars are Wilson 95% intervals. ECE over 15 bins of equal width.",
+    )
+
+
 def _bin(found: ReliabilityBin) -> page.ReliabilityBin:
     return page.ReliabilityBin(
         score=found.score, rate=found.rate.value, count=found.count, low=found.rate.low, high=found.rate.high

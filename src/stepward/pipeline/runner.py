@@ -28,6 +28,8 @@ from stepward.storage.run import CONFIG, Run
 from stepward.types import Json
 
 FIELDS = ("name", "about", "seed", "stages")
+REPORTING = ("WriteReport", "EvaluateScorers")
+"""Stages that write a page, and name it in their result."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,9 +120,10 @@ def write_again(folder: Path) -> Path:
         for name, stage in recipe.stages.items():
             if not run.is_done(name):
                 raise ConfigError(f"the run in {folder} is not finished", got=name, mend="go on with `stepward run`")
-            if type(stage).__name__ == "WriteReport":
-                run.mark_done(name, stage.run(_shop(run, recipe, name, Conduct())))
-                return folder / "report.html"
+            if type(stage).__name__ in REPORTING:
+                result = stage.run(_shop(run, recipe, name, Conduct()))
+                run.mark_done(name, result)
+                return folder / str(cast("Mapping[str, Json]", result)["report"])
     raise ConfigError(f"the recipe of {folder} has no report stage", got=list(recipe.stages))
 
 

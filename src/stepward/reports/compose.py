@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stepward.evaluation.failures import in_turn
 from stepward.reports.model import NO_ERROR, CrossCell, Crosstab, Curve, Figure, Gallery, TraceView, Track
 from stepward.types import LabeledTrace, Problem, StepScores
 
@@ -164,13 +165,7 @@ class FailureGallery:
         return Gallery(
             title=self.title,
             worst=tuple(sorted(traces, key=badness, reverse=True)[: self.size]),
-            sampled=self._draw([strata[name] for name in names]),
+            sampled=in_turn([strata[name] for name in names], self.size, self.seed),
             how=f"Worst: {self.badness_name}. Random: in turn from {', '.join(names) or 'nothing'}.",
             seed=self.seed,
         )
-
-    def _draw(self, strata: Sequence[Sequence[TraceView]]) -> tuple[TraceView, ...]:
-        rng = np.random.default_rng(self.seed)
-        queues = [[members[i] for i in rng.permutation(len(members))] for members in strata]
-        rounds = [queue[turn] for turn in range(self.size) for queue in queues if turn < len(queue)]
-        return tuple(rounds[: self.size])

@@ -7,9 +7,11 @@ Titles are left to captions. Names of curves stand at their ends instead of in a
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -67,11 +69,23 @@ def draw(block: Drawable) -> Canvas:
         return canvas
 
 
+@lru_cache(maxsize=64)
+def svg_bytes(block: Drawable) -> bytes:
+    """`block` as SVG; drawn once, where a page and a file both want it."""
+    canvas, out = draw(block), io.BytesIO()
+    with styled():
+        canvas.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    return out.getvalue()
+
+
 def save(block: Drawable, path: Path) -> Path:
     """Draw `block` into `path`, by its suffix: .pdf, .svg or .png. The same block gives the same bytes."""
-    undated = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(path.suffix, {})
-    canvas = draw(block)
     try:
+        if path.suffix == ".svg":
+            path.write_bytes(svg_bytes(block))
+            return path
+        undated = {"CreationDate": None} if path.suffix == ".pdf" else {}
+        canvas = draw(block)
         with styled():
             canvas.savefig(path, metadata=undated, dpi=200)
     except OSError as error:

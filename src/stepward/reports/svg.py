@@ -8,15 +8,16 @@ namespaces go. Light tones become CSS variables: the figure follows the page's t
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from stepward.reports.palette import themed
-from stepward.reports.plots import Drawable, draw, styled
+from stepward.reports.plots import Drawable, svg_bytes
 from stepward.reports.text import one_line
 
 _FONTS = "'DejaVu Sans'"
+WIDE = 360
+"""Points above which a figure takes the whole column."""
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 
 
@@ -31,13 +32,10 @@ class InlineSvg:
 
 def inline(block: Drawable, prefix: str) -> InlineSvg:
     """`block` drawn for a page where no other id starts with `prefix`."""
-    canvas, out = draw(block), io.BytesIO()
-    with styled():
-        canvas.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    root = ElementTree.fromstring(out.getvalue())
+    root = ElementTree.fromstring(svg_bytes(block))
     rules: dict[str, str] = {}
     _tidy(root, prefix, rules)
-    root.set("class", "plot" if canvas.get_figwidth() > 5 else "plot half")
+    root.set("class", "plot" if float(root.get("width", "0pt").removesuffix("pt")) > WIDE else "plot half")
     root.set("role", "img")
     root.set("aria-label", one_line(block.title) or "figure")
     for size in ("width", "height"):
