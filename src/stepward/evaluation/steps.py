@@ -31,9 +31,6 @@ from stepward.metrics.first_error import decode_threshold, posterior_from_validi
 from stepward.metrics.step_intervals import bootstrap_average_precision, bootstrap_brier, bootstrap_ece
 from stepward.types import LabeledTrace, StepScores
 
-SLOW_DRAWS = 200
-"""Bootstrap draws of figures that have no vectorised path."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
