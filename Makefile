@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
 # Those that need neither a folder nor a rival in one; the others say in their docstring what they need.
-BENCHMARKS = bootstrap_auroc segmenters sampling_throughput verifier_throughput scoring_candidates beam_scoring gemm_share
+BENCHMARKS = bootstrap_auroc segmenters sampling_throughput verifier_throughput scoring_candidates beam_scoring gemm_share search_budgets search_overhead
 
 .PHONY: quickstart test test-slow check bench docs clean
 

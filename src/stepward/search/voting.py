@@ -27,8 +27,6 @@ from stepward.reduce import reducer
 from stepward.search.moves import Scores, draw, score_all, total, trace_scorer_of, unusable_reason, usable
 from stepward.types import Problem, SampleRequest, Sampling, Spend, Trace
 
-"""Gives equal answers one text."""
-
 VoteBy = Literal["sum", "log_odds"]
 
 HELD = 0.01
