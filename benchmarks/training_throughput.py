@@ -160,6 +160,7 @@ def ours(options: argparse.Namespace, pairs: Sequence[Any]) -> Callable[[], dict
     if layout == "prefixes":
         examples = tuple(_one_per_node(examples))
     tokens = sum(len(example.encoded) for example in examples)
+    gigaflops = _gigaflops(backbone.model, [example.encoded for example in examples], share=layout == "ours")
     batch = options.prefixes * ROLLOUTS if options.data == "rollouts" else BATCH * options.fill
     descent = Descent(
         epochs=1,
@@ -192,9 +193,21 @@ def ours(options: argparse.Namespace, pairs: Sequence[Any]) -> Callable[[], dict
             "traces": traces,
             "steps": run.place.step,
             "distinct": sum(distinct_tokens([example.encoded for example in examples])),
+            "gigaflops": gigaflops,
         }
 
     return go
+
+
+def _gigaflops(model: Any, encoded: Sequence[Any], *, share: bool) -> float:
+    """Least arithmetic of forward and backward: 6 per weight and token, 12 per channel and pair of query and key."""
+    from stepward.reward_models.tree.packing import Forest
+
+    forest, config = Forest.of(encoded, share=share), model.config
+    weights = sum(weight.numel() for weight in model.parameters()) - model.get_input_embeddings().weight.numel()
+    pairs = int((forest.positions_T + 1).sum())
+    channels = config.num_hidden_layers * config.hidden_size
+    return 1e-9 * (6.0 * weights * len(forest) + 12.0 * channels * pairs)
 
 
 def _one_per_node(examples: Sequence[Any]) -> list[Any]:
@@ -305,7 +318,7 @@ def _child(options: argparse.Namespace, arm: str) -> dict[str, float]:
 def _line(arm: str, runs: Sequence[dict[str, float]]) -> str:
     first, wall = runs[0], statistics.median(run["seconds"] for run in runs)
     processor = statistics.median(run["processor"] for run in runs)
-    shared = f" ({first['distinct']:.0f} distinct)" if "distinct" in first else ""
+    shared = f" ({first['distinct']:.0f} distinct, {first['gigaflops']:.0f} GFLOP)" if "distinct" in first else ""
     return (
         f"{arm:15} {first['labels'] / wall:7.2f} labels/s {first['labels'] / processor:7.2f} labels/cpu-s"
         f"   {first['labels']:.0f} labels, {first['traces']:.0f} traces, {first['tokens']:.0f} tokens{shared},"
@@ -322,6 +335,8 @@ def _ratio(mine: str, own: Sequence[dict[str, float]], rival: str, other: Sequen
         a, b = rates(own, clock), rates(other, clock)
         each = [x / y for x, y in zip(a, b, strict=True)]
         texts.append(f"{statistics.median(a) / statistics.median(b):5.2f} x {name} ({min(each):.2f}-{max(each):.2f})")
+    if "gigaflops" in own[0] and "gigaflops" in other[0]:
+        texts.append(f"arithmetic {other[0]['gigaflops'] / own[0]['gigaflops']:.2f} to one")
     return f"{mine} v {rival:15} {'   '.join(texts)}"
 
 
