@@ -42,6 +42,21 @@ def test_one_of_a_model_and_a_judge_is_named(benchmark) -> None:
     assert "one of --model and --judge" in str(benchmark("--model", "x", "--judge", "digits.yaml").exception)
 
 
+@pytest.mark.parametrize(
+    ("choices", "why"),
+    [
+        ("--judge digits.yaml --threshold 0.3", "a critic names steps without one"),
+        ("--judge digits.yaml --development rows.json", "a critic has no threshold"),
+        ("--model x --threshold 0.5 --development rows.json", "--development chooses it"),
+        ("--model x --development-name dev", "there is no --development"),
+        ("--model x --development-format prm800k", "there is no --development"),
+        ("--model x --votes 3", "only a judge casts them"),
+    ],
+)
+def test_choices_without_an_effect_are_refused(benchmark, choices: str, why: str) -> None:
+    assert why in str(benchmark(*choices.split()).exception)
+
+
 def test_an_unknown_benchmark_gets_the_nearest(benchmark) -> None:
     result = CliRunner().invoke(app, ["benchmark", "process-bench", "rows.json", "--judge", "digits.yaml"])
     assert "did you mean 'processbench'" in str(result.exception)

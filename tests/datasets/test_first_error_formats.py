@@ -3,7 +3,8 @@ import json
 import pytest
 
 from stepward.datasets.big_bench_mistake import BigBenchMistake
-from stepward.datasets.mr_ben import MrBen, lay_out
+from stepward.datasets.first_error_place import lay_out
+from stepward.datasets.mr_ben import MrBen
 from stepward.datasets.processbench import ProcessBench
 from stepward.datasets.reading import Example, problems_of, read
 from stepward.datasets.verify_then_generate import VerifyThenGenerate

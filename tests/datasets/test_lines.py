@@ -34,8 +34,14 @@ def test_elements_of_an_array_come_with_the_line_on_which_each_starts(tmp_path):
     assert [row["a"] for _, row in found] == [1, 3, 4]
 
 
-def test_an_empty_array_gives_no_rows(tmp_path):
-    assert list(read_objects(written(tmp_path, b"[]"))) == []
+@pytest.mark.parametrize("content", [b"[]", b" [ \n ] "])
+def test_an_empty_array_holds_no_rows_and_is_refused(tmp_path, content):
+    assert "holds no rows" in refusal(written(tmp_path, content))
+
+
+def test_an_empty_document_holds_no_rows_and_is_refused(tmp_path):
+    with pytest.raises(DataError, match="holds no rows"):
+        list(read_document(written(tmp_path, b"{}")))
 
 
 @pytest.mark.parametrize("content", [b'[{"a": 1} {"a": 2}]', b'[{"a": 1}', b'[{"a": 1}] tail', b'[{"a": }]'])
@@ -110,7 +116,8 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
 
 
 def test_nesting_without_end_is_refused(tmp_path):
-    assert "cannot be read as JSON" in refusal(written(tmp_path, b'{"a": ' + b"[" * 100_000))
+    for content in (b'{"a": ' + b"[" * 100_000, b"[" * 100_000, b'[{"a": ' + b"9" * 5_000 + b"}]"):
+        assert "cannot be read as JSON" in refusal(written(tmp_path, content))
 
 
 def test_a_line_of_one_megabyte_is_read_whole(tmp_path):

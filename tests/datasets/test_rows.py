@@ -42,6 +42,13 @@ def test_one_id_with_two_contents_names_both_lines(jsonl):
         list(read_rows(path, COLUMNS, Tally()))
 
 
+def test_elements_of_an_array_on_one_line_are_told_apart_by_their_place(tmp_path):
+    path = tmp_path / "rows.json"
+    path.write_text('[{"id": 1, "steps": ["a"]}, {"id": 1, "steps": ["b"]}]')
+    with pytest.raises(ConflictError, match=r"field '\[1\].id'.*line 1, \[0\], with other content"):
+        list(read_rows(path, COLUMNS, Tally()))
+
+
 @pytest.mark.parametrize(
     ("getter", "value"),
     [

@@ -100,6 +100,7 @@ def test_constant_scores_rank_nothing_and_that_is_said():
     items = [row(f"p{i}", i % 4 if i % 2 else None, scores=(0.7,) * 4, id=f"math-{i}") for i in range(12)]
     measure = ProcessBenchProtocol().evaluate(items).find("math", "AUROC")
     assert measure.value == 0.5 and "0.5 by convention" in measure.reason
+    assert (measure.low, measure.high) == (None, None), "a convention has no interval"
 
 
 def test_auroc_stops_at_the_first_error_whatever_is_labelled_behind_it():

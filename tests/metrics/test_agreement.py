@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from stepward.errors import ConfigError, LabelError
-from stepward.metrics.agreement import cohen_kappa, gwet_ac1, krippendorff_alpha, weighted_kappa
+from stepward.metrics.agreement import cohen_kappa, fleiss_kappa, gwet_ac1, krippendorff_alpha, weighted_kappa
 
 # Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability", section E: four observers, twelve units.
 KRIPPENDORFF = [
@@ -63,6 +63,15 @@ def test_one_category_alone_is_undefined() -> None:
         cohen_kappa([1, 1], [1, 1])
 
 
+def test_a_rating_that_is_nan_is_no_category() -> None:
+    nan = float("nan")
+    for metric in (krippendorff_alpha, gwet_ac1, fleiss_kappa):
+        with pytest.raises(LabelError, match="a rating is NaN; give None"):
+            metric([[1, nan, 0], [1, 0, 0]])
+    with pytest.raises(LabelError, match="a rating is NaN"):
+        cohen_kappa([1, nan], [1, 0])
+
+
 def test_ill_shaped_ratings_are_refused() -> None:
     with pytest.raises(LabelError, match="one rating or None"):
         krippendorff_alpha([[1, 2], [1]])
@@ -74,5 +83,6 @@ def test_ill_shaped_ratings_are_refused() -> None:
         cohen_kappa([1], [])
     with pytest.raises(LabelError, match="none of the categories"):
         weighted_kappa([1, 5], [1, 1], [0, 1])
-    with pytest.raises(ConfigError):
-        weighted_kappa([1], [1], [1])
+    for categories in ([1], [1, 1, 2]):
+        with pytest.raises(ConfigError, match="two categories, each once"):
+            weighted_kappa([1], [1], categories)

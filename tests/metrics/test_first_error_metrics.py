@@ -88,6 +88,7 @@ def test_process_bench_counts_from_predictions() -> None:
     assert (score.error_accuracy, score.correct_accuracy) == (0.5, pytest.approx(2 / 3))
     assert (score.errors, score.correct) == (2, 3)
     assert score.f1 == pytest.approx(4 / 7)
+    assert process_bench([1, 1, 0, None], [1, 1, 2, None]).error_accuracy == pytest.approx(2 / 3)
 
 
 def test_process_bench_without_hits_is_zero_and_without_a_kind_undefined() -> None:
@@ -95,6 +96,8 @@ def test_process_bench_without_hits_is_zero_and_without_a_kind_undefined() -> No
     assert (nothing.f1, nothing.f1_se) == (0.0, 0.0)
     with pytest.raises(LabelError, match="0 without"):
         process_bench([0], [0])
+    with pytest.raises(LabelError, match="at least one subset"):
+        mean_f1([])
 
 
 def test_golden_prm_score_and_mcc() -> None:

@@ -75,5 +75,7 @@ def test_pooling_refuses_a_solution_whose_counts_differ() -> None:
         pool([[0.1], [0.1, 0.2]], [[1], [1]])
     with pytest.raises(LabelError, match="must be as many"):
         pool([[0.1]], [])
+    with pytest.raises(ScoreError, match="at least one number"):
+        up_to_first_error([[0.1], []], [[1], [0]])
     with pytest.raises(LabelError, match="no step"):
         pool([[]], [[]])

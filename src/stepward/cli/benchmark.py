@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_lines
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -23,7 +24,7 @@ def command(
     judge: Annotated[str, typer.Option(help="Name or file of a judge's format: the critic protocol.")] = "",
     policy: Annotated[str, typer.Option(help="For --judge: model folder, or smollm2.")] = "smollm2",
     votes: Annotated[int | None, typer.Option(help="For --judge: critiques; by default the format's.")] = None,
-    threshold: Annotated[float, typer.Option(help="A step that scores below it is called wrong.")] = 0.5,
+    threshold: Annotated[float | None, typer.Option(help="A step that scores below it is called wrong [0.5].")] = None,
     development: Annotated[
         list[Path] | None, typer.Option(help="Files of other problems that choose the threshold instead.")
     ] = None,
@@ -38,9 +39,19 @@ def command(
     """Run a benchmark by its protocol and print every measure with its interval, and what compares with what."""
     if bool(model) == bool(judge):
         raise ConfigError("name what is judged: one of --model and --judge", got=(model, judge))
+    _refuse(
+        {
+            "--threshold: a critic names steps without one": bool(judge) and threshold is not None,
+            "--development: a critic has no threshold to choose": bool(judge) and bool(development),
+            "--threshold: --development chooses it": bool(development) and threshold is not None,
+            "--development-name: there is no --development": bool(development_name) and not development,
+            "--development-format: there is no --development": bool(development_format) and not development,
+            "--votes: only a judge casts them": bool(model) and votes is not None,
+        }
+    )
     scorer = _judging(judge, policy, votes) if judge else {"use": "score", "model": str(find_model(model))}
     reads = _reads(name)
-    benchmark: dict[str, Json] = {"use": name, "threshold": {"tau": threshold}}
+    benchmark: dict[str, Json] = {"use": name, "threshold": {"tau": 0.5 if threshold is None else threshold}}
     stages: dict[str, Json] = {
         "rows": {"use": "read", "format": reads, "paths": [str(path) for path in files]},
         "scores": {**scorer, "source": "rows"},
@@ -63,6 +74,13 @@ def command(
         print_json(found)
         return
     _show(found, results)
+
+
+def _refuse(useless: Mapping[str, bool]) -> None:
+    """`ConfigError` for the first choice that was made and has no effect."""
+    for why, made in useless.items():
+        if made:
+            raise ConfigError(f"no effect of {why}", mend="leave it out")
 
 
 def _reads(name: str) -> Json:

@@ -20,7 +20,7 @@ from stepward.datasets.human import Neutral, check_neutral
 from stepward.datasets.lines import Source
 from stepward.datasets.messages import Message, history, spoken, tool_calls
 from stepward.datasets.reading import Example, Tally
-from stepward.datasets.rows import Columns, Extra, Row, read_rows
+from stepward.datasets.rows import Columns, Extra, Row, decimal, read_rows
 from stepward.types import Json, LabeledTrace, Origin, Outcome, Problem, StepLabel, Verdict, content_key
 
 COLUMNS = Columns(
@@ -90,11 +90,11 @@ def _ratings(row: Row, roles: Sequence[str]) -> list[int | None]:
     found: list[int | None] = [None] * len(roles)
     labels = row.row("step_labels")
     for key in labels.values:
-        rating, at = labels.integer(key), int(key) if key.isdecimal() else -1
-        if not 0 <= at < len(roles):
+        rating, at = labels.integer(key), decimal(key)
+        if at is None or at >= len(roles):
             raise labels.error(key, f"must be the index of one of {len(roles)} messages, from 0")
         if roles[at] != "assistant":
-            shifted = all(k.isdecimal() and int(k) > 0 and roles[int(k) - 1] == "assistant" for k in labels.values)
+            shifted = all((k := decimal(told)) and roles[k - 1 : k] == ["assistant"] for told in labels.values)
             raise labels.error(
                 key,
                 "rates a message that the assistant did not write",

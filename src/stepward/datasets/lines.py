@@ -83,7 +83,7 @@ def read_lines(path: Source) -> Iterator[tuple[int, str]]:
             found = found or bool(text.strip())
             yield number, text
     if not found:
-        raise DataError(f"{name_of(path)} holds no rows", mend="give a file with at least one")
+        raise _no_rows(name_of(path))
 
 
 def read_text(path: Source) -> str:
@@ -109,6 +109,8 @@ def read_document(path: Source) -> Iterator[tuple[Place, str, Json]]:
     document = parse(text, Place(name_of(path), 1))
     if not isinstance(document, Mapping):
         raise Place(name_of(path), 1).error("whole file", "must be one JSON object", got=type(document).__name__)
+    if not document:
+        raise _no_rows(name_of(path))
     at, line = 0, 1
     for key, value in document.items():
         found = text.find(json.dumps(key), at)
@@ -134,7 +136,7 @@ def parse(text: str, place: Place) -> Json:
     except UnicodeEncodeError as error:
         raise place.error("whole line", "holds half of a surrogate pair", mend="write whole characters") from error
     except (RecursionError, ValueError) as error:
-        raise place.error("whole line", f"cannot be read as JSON: {error}") from error
+        raise _unreadable(error, place) from error
 
 
 def _elements(text: str, path: str) -> Iterator[tuple[Place, Mapping[str, Json]]]:
@@ -144,6 +146,8 @@ def _elements(text: str, path: str) -> Iterator[tuple[Place, Mapping[str, Json]]
         start = _skip_blank(text, at)
         line, at = line + text.count("\n", at, start), start
         if text[at : at + 1] == "]" and not text[at + 1 :].strip():
+            if not index:
+                raise _no_rows(path)
             return
         place = Place(path, line, f"[{index}].")
         end = _end_of_value(text, at, Place(path, line))
@@ -161,6 +165,16 @@ def _end_of_value(text: str, at: int, place: Place) -> int:
         return json.JSONDecoder().raw_decode(text, at)[1]
     except json.JSONDecodeError as error:
         raise _invalid(error, Place(place.path, error.lineno)) from error
+    except (RecursionError, ValueError) as error:
+        raise _unreadable(error, place) from error
+
+
+def _unreadable(error: Exception, place: Place) -> DataError:
+    return place.error("whole line", f"cannot be read as JSON: {error}")
+
+
+def _no_rows(path: str) -> DataError:
+    return DataError(f"{path} holds no rows", mend="give a file with at least one")
 
 
 def _skip_blank(text: str, at: int) -> int:

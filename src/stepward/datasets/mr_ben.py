@@ -7,8 +7,12 @@ lines, and the number read as a position in the list would mark the wrong place 
     headers 1, 2, ..., m in order   lines from one header to the next are joined to one step, and the
                                     error is the step whose header says so;
     no headers                      each line that is not blank is a step, counted from 1;
-    headers in any other order      steps as above; a row with an error is dropped and counted, because
-                                    its number cannot be placed.
+    headers in any other order      steps as above; the number of an error cannot be placed;
+    one text, not lines (coding)    its lines that are not blank are the steps, and the error is named by the text of
+                                    its line; where that is blank, or stands twice, it cannot be placed.
+
+What becomes of a wrong solution whose error has no place, or a number beyond the last step, is the choice `unplaced`
+(`first_error_place`).
 
 A question's solutions sometimes spell its options differently ("None" has become "nan"): the first solution's
 spelling is the problem, and the others are counted. Its options also stand in its meta, as "options". Labels target
@@ -19,24 +23,35 @@ Licence: MIT. Paper: MR-Ben, arXiv 2406.13975.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stepward.datasets.blanks import without_blanks
-from stepward.datasets.human import After, check_after, first_error_labels
+from stepward.datasets.first_error_place import (
+    Marked,
+    Unplaced,
+    check_unplaced,
+    lay_out,
+    marked_by_line,
+    marked_by_number,
+)
+from stepward.datasets.human import After, check_after
 from stepward.datasets.lines import Place, Source, read_document
 from stepward.datasets.reading import Example, Tally
-from stepward.datasets.rows import Columns, Extra, Row, check_columns
+from stepward.datasets.rows import Columns, Extra, Row, check_columns, decimal
 from stepward.segment.cut import from_steps
 from stepward.types import Json, LabeledTrace, Origin, Problem
 
+STEPS = "Model_Solution_Steps"
+CORRECTNESS = "Model_Solution_Correctness"
+FIRST = "Model_Solution_First_Error_Step"
 COLUMNS = Columns(
     required=(
         "Question_UUID",
         "Question",
-        "Model_Solution_Steps",
-        "Model_Solution_Correctness",
-        "Model_Solution_First_Error_Step",
+        STEPS,
+        CORRECTNESS,
+        FIRST,
     ),
     optional=(
         "Subject",
@@ -49,17 +64,8 @@ COLUMNS = Columns(
         "Model_Solution_Rectified_First_Error_Step",
     ),
 )
-HEADER = re.compile(r"\W*Step (\d+)")
 OPTION = re.compile(r"(?m)^(?=[A-J]\s?[:.)])")
 LABELER = Origin(maker="human:mr_ben")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """A solution's steps, and whether an error number can be placed among them."""
-
-    steps: tuple[str, ...]
-    placeable: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +73,15 @@ class MrBen:
     """Reads one subject's file: a JSON object of lists, one list a question."""
 
     after: After = "drop"
+    unplaced: Unplaced = "drop"
     extra: Extra = "refuse"
 
     def __post_init__(self) -> None:
         check_after(self.after)
+        check_unplaced(self.unplaced)
 
     def stream(self, path: Source, tally: Tally) -> Iterator[Example]:
-        """One example for each solution whose error can be placed."""
+        """One example for each solution, or for each whose error can be placed."""
         for place, key, solutions in read_document(path):
             problem: Problem | None = None
             for row in Row(Place(place.path, place.line), {key: solutions}).rows(key):
@@ -87,58 +95,47 @@ class MrBen:
                     yield example
 
     def _example(self, row: Row, problem: Problem, tally: Tally) -> Example | None:
-        with row.blame("Model_Solution_Steps"):
-            layout = lay_out(without_blanks(row.texts("Model_Solution_Steps"), tally).steps)
-        first = _first_error(row)
-        if first is not None and not layout.placeable:
-            tally.drop("error number cannot be placed: step headers out of order")
+        marked = _marked(row, tally)
+        if not marked.kept(self.unplaced, tally):
             return None
-        if first is not None and first >= len(layout.steps):
-            tally.drop("error number is beyond the last step")
-            return None
-        with row.blame("Model_Solution_Steps"):
-            trace = from_steps(
-                problem.id, layout.steps, separator="\n", origin=_writer(row), meta=_meta(row, wrong=first is not None)
-            )
-        with row.blame("Model_Solution_First_Error_Step"):
-            labels = first_error_labels(len(trace), first, origin=LABELER, after=self.after)
+        meta = _meta(row) | marked.meta
+        with row.blame(STEPS):
+            trace = from_steps(problem.id, marked.steps, separator="\n", origin=_writer(row), meta=meta)
+        labels = marked.labels(origin=LABELER, after=self.after)
         return Example(problem=problem, labeled=LabeledTrace(trace=trace, labels=labels))
 
 
-def lay_out(lines: Sequence[str]) -> Layout:
-    """The steps of a solution given as lines that are not blank."""
-    heads = [int(found.group(1)) if (found := HEADER.match(line)) else None for line in lines]
-    numbers = [head for head in heads if head is not None]
-    if not numbers:
-        return Layout(steps=tuple(lines), placeable=True)
-    if numbers != list(range(1, len(numbers) + 1)):
-        return Layout(steps=tuple(lines), placeable=False)
-    blocks: list[list[str]] = [[]]
-    for line, head in zip(lines, heads, strict=True):
-        if head is not None and head > 1:
-            blocks.append([])
-        blocks[-1].append(line)
-    return Layout(steps=tuple("\n".join(block) for block in blocks), placeable=True)
+def _marked(row: Row, tally: Tally) -> Marked:
+    told, wrong = row.text(FIRST).strip(), _is_wrong(row)
+    program = isinstance(row.get(STEPS), str)
+    with row.blame(STEPS):
+        lines = without_blanks(row.text(STEPS).split("\n") if program else row.texts(STEPS), tally).steps
+    if program:
+        return marked_by_line(told, lines) if wrong else Marked(steps=lines)
+    number = decimal(told)
+    if wrong != (number is not None) or number == 0:
+        said = "incorrect" if wrong else "correct"
+        raise row.error(FIRST, f'must be a number from 1 or "N/A", and the solution is {said}', got=told)
+    marked = marked_by_number(None if number is None else number - 1, lay_out(lines))
+    if marked.first is not None and marked.first >= len(marked.steps):
+        return Marked(steps=marked.steps, unplaced="error number is beyond the last step")
+    return marked
 
 
-def _first_error(row: Row) -> int | None:
-    """The 0-based first error step; None where the solution is right."""
-    name, number = "Model_Solution_First_Error_Step", row.text("Model_Solution_First_Error_Step").strip()
-    wrong = row.text("Model_Solution_Correctness").strip().lower()
-    if wrong not in ("correct", "incorrect"):
-        raise row.error("Model_Solution_Correctness", 'must be "correct" or "incorrect"', got=wrong)
-    if (wrong == "incorrect") != number.isdecimal() or number == "0":
-        raise row.error(name, f'must be a number from 1 or "N/A", and the solution is {wrong}', got=number)
-    return int(number) - 1 if number.isdecimal() else None
+def _is_wrong(row: Row) -> bool:
+    said = row.text(CORRECTNESS).strip().lower()
+    if said not in ("correct", "incorrect"):
+        raise row.error(CORRECTNESS, 'must be "correct" or "incorrect"', got=said)
+    return said == "incorrect"
 
 
 def _writer(row: Row) -> Origin:
     return Origin(maker=f"policy:{row.text('Sampled_Model')}" if row.has("Sampled_Model") else "unknown")
 
 
-def _meta(row: Row, *, wrong: bool) -> dict[str, Json]:
-    meta: dict[str, Json] = {"correctness": row.text("Model_Solution_Correctness"), **row.extras}
-    if wrong and row.has("Model_Solution_Error_Reason"):
+def _meta(row: Row) -> dict[str, Json]:
+    meta: dict[str, Json] = {"correctness": row.text(CORRECTNESS), **row.extras}
+    if _is_wrong(row) and row.has("Model_Solution_Error_Reason"):
         meta["reason"] = row.get("Model_Solution_Error_Reason")
     return meta
 
@@ -150,7 +147,7 @@ def _problem(row: Row) -> Problem:
     return Problem(
         id=row.filled("Question_UUID"),
         text=text,
-        answer=row.text("Ground_Truth_Answer") if row.has("Ground_Truth_Answer") else None,
+        answer=(row.text("Ground_Truth_Answer") or None) if row.has("Ground_Truth_Answer") else None,
         answer_kind="choice" if options.strip() else "exact",
         domain=row.text("Subject") if row.has("Subject") else "",
         meta={"options": listed} if len(listed) > 1 else {},

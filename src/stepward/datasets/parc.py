@@ -100,9 +100,16 @@ def _premises(row: Row, tally: Tally) -> dict[str, Json]:
         return {}
     found: list[Json] = []
     for entry in entries[1:]:
-        numbers = {pair[0] for pair in entry.items("premises") if isinstance(pair, list) and isinstance(pair[0], int)}
-        found.append(sorted(number - 1 for number in numbers))
+        found.append(sorted({_premise(entry, pair) for pair in entry.items("premises")}))
     return {"premises": found}
+
+
+def _premise(entry: Row, pair: Json) -> int:
+    """The 0-based step that a premise names; -1 for the question."""
+    number = pair[0] if isinstance(pair, list) and pair else None
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise entry.error("premises", "must hold lists that begin with a step number", got=pair)
+    return number - 1
 
 
 def _string(row: Row, name: str) -> str | None:

@@ -10,7 +10,11 @@ outside the solution (57 of 3203 rows here):
     outside="ignore"   the row stays, the number marks nothing and is counted: what the benchmark's own script does
 
 The test files are a benchmark: never training text. Their rows of the class "redundency" also bring the unmodified
-solution; with `originals` it is given once per `idx`, of class "correct".
+solution; with `originals` it is given once per `idx`, of class "correct". An `idx` may stand once in a class: five of
+the class "multi_solutions" stand twice, with two different solutions.
+
+    repeated="refuse"   that is a `ConflictError`
+    repeated="first"    the first stays, the other is dropped and counted: what the benchmark's own script does
 Licence: Apache-2.0. Paper: PRMBench, arXiv 2501.03124.
 """
 
@@ -30,12 +34,21 @@ from stepward.types import LabeledTrace, Origin, Problem, StepLabel, content_key
 
 COLUMNS = Columns(
     required=("modified_question", "modified_process", "error_steps", "idx", "classification"),
-    optional=("original_question", "original_process", "modified_steps", "reason", "question"),
+    optional=(
+        "original_question",
+        "original_process",
+        "modified_steps",
+        "reason",
+        "question",
+        "ground_truth",
+        "original_response",
+    ),
     identity=("classification", "idx"),
 )
 INJECTOR = Origin(maker="judge:prmbench")
 HOLDS_ORIGINALS, RIGHT = "redundency", "correct"
 Outside: TypeAlias = Literal["drop", "refuse", "ignore"]
+Repeated: TypeAlias = Literal["refuse", "first"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +58,18 @@ class PrmBench:
     outside: Outside = "drop"
     originals: bool = False
     """Give the unmodified solutions too."""
+    repeated: Repeated = "refuse"
     extra: Extra = "refuse"
 
     def __post_init__(self) -> None:
         if self.outside not in get_args(Outside):
             raise ConfigError('outside must be "drop", "refuse" or "ignore"', got=self.outside)
+        if self.repeated not in get_args(Repeated):
+            raise ConfigError('repeated must be "refuse" or "first"', got=self.repeated)
 
     def stream(self, path: Source, tally: Tally) -> Iterator[Example]:
         """One example a row whose errors can be placed, and its original; class and reason are in `meta`."""
-        for row in read_rows(path, COLUMNS, tally, self.extra):
+        for row in read_rows(path, COLUMNS, tally, self.extra, first_of_repeated=self.repeated == "first"):
             if self.originals and row.text("classification") == HOLDS_ORIGINALS:
                 yield _example(row, _Solution.of(row, "original", tally), RIGHT, set())
             solution = _Solution.of(row, "modified", tally)

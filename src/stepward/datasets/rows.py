@@ -131,14 +131,25 @@ class Row:
             raise self.error(name, error.what, got=error.got, mend=error.mend) from error
 
 
-def read_rows(path: Source, columns: Columns, tally: Tally, extra: Extra = "refuse") -> Iterator[Row]:
-    """The rows of `path`, checked against `columns`; dropped duplicates and ignored columns go to `tally`."""
+def read_rows(
+    path: Source, columns: Columns, tally: Tally, extra: Extra = "refuse", *, first_of_repeated: bool = False
+) -> Iterator[Row]:
+    """The rows of `path`, checked against `columns`; dropped duplicates and ignored columns go to `tally`.
+
+    With `first_of_repeated` a row whose identity stood before with other content is dropped and counted, not refused.
+    """
     for place, values in read_objects(path):
         tally.rows += 1
         row = check_columns(Row(place, values), columns, tally, extra)
-        if columns.identity and _repeated(row, columns.identity, tally):
+        try:
+            repeated = bool(columns.identity) and _repeated(row, columns.identity, tally)
+        except ConflictError:
+            if not first_of_repeated:
+                raise
+            tally.drop(f"{'+'.join(columns.identity)} stood before with other content")
             continue
-        yield row
+        if not repeated:
+            yield row
 
 
 def check_columns(row: Row, columns: Columns, tally: Tally, extra: Extra = "refuse") -> Row:
@@ -172,10 +183,10 @@ def _repeated(row: Row, identity: tuple[str, ...], tally: Tally) -> bool:
     if before[1] == digest:
         tally.duplicates += 1
         return True
-    where = f"{row.place.path}, line {row.place.line}"
+    first, field = before[0], row.place.prefix + "+".join(identity)
     raise ConflictError(
-        f"{where}, field {'+'.join(identity)!r}: the same identity stood at {before[0].path}, line "
-        f"{before[0].line}, with other content",
+        f"{row.place.path}, line {row.place.line}, field {field!r}: the same identity stood at {first.path}, line "
+        f"{first.line}{f', {first.prefix[:-1]}' if first.prefix else ''}, with other content",
         got=[row.get(part) for part in identity],
         mend="give one of them another identity, or remove it",
     )
@@ -190,6 +201,12 @@ def _nested(parent: Row, name: str, value: Json) -> Row:
 def _nearest(name: str, known: Iterable[str], words: str) -> str:
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"{words} {close[0]!r}" if close else f"the columns are {', '.join(known)}"
+
+
+def decimal(text: str) -> int | None:
+    """The whole number that `text` writes in digits alone; None where it does not, or takes more than 18."""
+    digits = text.strip()
+    return int(digits) if digits.isdecimal() and len(digits) <= 18 else None
 
 
 def _as_text(value: Json) -> str | None:

@@ -2,7 +2,10 @@
 
 `incorrect_index` is 0-based and `incorrect_step` repeats that step's text: a row where the two disagree is
 refused. Several teachers marked some of the solutions, and not always the same step; each mark is an
-example of its own (see `repeats.one_per_trace`). The last step is often the bare answer. Licence: CC-BY-4.0.
+example of its own (see `repeats.one_per_trace`). The last step is often the bare answer.
+
+With `corrected` the solution that the pupil came to in the end follows each row, a line a step, mostly one. The
+authors' script takes it for right; nobody rated its steps, so their labels are of source "outcome". Licence: CC-BY-4.0.
 Paper: Stepwise Verification and Remediation of Student Reasoning Errors, arXiv 2407.09136.
 """
 
@@ -11,13 +14,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from stepward.datasets.blanks import without_blanks
 from stepward.datasets.human import After, check_after, first_error_labels
 from stepward.datasets.lines import Source
 from stepward.datasets.reading import Example, Tally
 from stepward.datasets.rows import Columns, Extra, Row, read_rows
 from stepward.segment.cut import from_steps
-from stepward.types import Json, LabeledTrace, Origin, Problem, content_key
+from stepward.types import Json, LabeledTrace, Origin, Problem, StepLabel, content_key
 
+CORRECTED = "student_correct_response"
 COLUMNS = Columns(
     required=("problem", "student_incorrect_solution", "incorrect_index"),
     optional=(
@@ -27,11 +32,12 @@ COLUMNS = Columns(
         "topic",
         "reference_solution",
         "dialog_history",
-        "student_correct_response",
+        CORRECTED,
     ),
 )
 PUPIL = Origin(maker="human:pupil")
 TEACHER = Origin(maker="human:verify_then_generate")
+ENDED_RIGHT = StepLabel(target="prefix", value=1.0, source="outcome", origin=Origin(maker="given:verify_then_generate"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +45,20 @@ class VerifyThenGenerate:
     """Reads the data set's JSON array."""
 
     after: After = "drop"
+    corrected: bool = False
+    """Give the corrected solutions too; rows without one are counted."""
     extra: Extra = "refuse"
 
     def __post_init__(self) -> None:
         check_after(self.after)
 
     def stream(self, path: Source, tally: Tally) -> Iterator[Example]:
-        """One example a row; category and description are in the trace's `meta`."""
+        """One example a row, and its correction; category and description are in the trace's `meta`."""
         for row in read_rows(path, COLUMNS, tally, self.extra):
             yield self._example(row)
+            if self.corrected and row.has(CORRECTED):
+                yield _correction(row, tally)
+            tally.note("rows without a corrected solution", int(self.corrected and not row.has(CORRECTED)))
 
     def _example(self, row: Row) -> Example:
         steps, wrong = row.texts("student_incorrect_solution"), row.integer("incorrect_index")
@@ -62,6 +73,14 @@ class VerifyThenGenerate:
         with row.blame("student_incorrect_solution"):
             trace = from_steps(problem.id, steps, separator="\n", origin=PUPIL, meta={**kept, **row.extras})
         return Example(problem=problem, labeled=LabeledTrace(trace=trace, labels=labels))
+
+
+def _correction(row: Row, tally: Tally) -> Example:
+    problem = _problem(row)
+    with row.blame(CORRECTED):
+        lines = without_blanks(row.text(CORRECTED).split("\n"), tally).steps
+        trace = from_steps(problem.id, lines, separator="\n", origin=PUPIL)
+    return Example(problem=problem, labeled=LabeledTrace(trace=trace, labels=(ENDED_RIGHT,) * len(trace)))
 
 
 def _problem(row: Row) -> Problem:

@@ -7,7 +7,10 @@ observation.
 The decisive error is the earliest step whose correction would have made the run succeed, so the steps before it hold
 no decisive error: they are good in the sense of the prefix target, with `before="good"`, though nobody rated each of
 them; `before="drop"` leaves them unlabelled. Steps behind it are never labelled. Step and agent also stand in the
-trace's meta. Where the two disagree (3 of 126 logs) the step is kept and the row is counted.
+trace's meta. Where the two disagree (3 of 126 and 3 of 58 logs) the step is kept and the row is counted.
+
+The hand-crafted logs name no writer but a role, with what it did in brackets: "Orchestrator (-> WebSurfer)" is the
+Orchestrator. They call `is_correct` `is_corrected`; both say the same.
 
 One JSON object a file, as the logs are published, or JSON lines or an array of them. Licence: MIT. Paper: arXiv
 2505.00212.
@@ -22,13 +25,14 @@ from typing import Literal
 from stepward.datasets.lines import Place, Source, name_of, parse, read_document, read_lines
 from stepward.datasets.messages import Message, history, spoken
 from stepward.datasets.reading import Example, Tally
-from stepward.datasets.rows import Columns, Extra, Row, check_columns, read_rows
+from stepward.datasets.rows import Columns, Extra, Row, check_columns, decimal, read_rows
 from stepward.errors import ConfigError, DataError
 from stepward.types import LabeledTrace, Origin, Problem, StepLabel, Verdict
 
+VERDICTS = ("is_correct", "is_corrected")
 COLUMNS = Columns(
     required=("question_ID", "question", "history", "mistake_agent", "mistake_step"),
-    optional=("mistake_reason", "ground_truth", "is_correct", "level", "system_prompt", "labels"),
+    optional=("mistake_reason", "mistake_type", "ground_truth", *VERDICTS, "level", "system_prompt", "labels"),
 )
 LABELER = Origin(maker="human:who_and_when")
 WRITER = Origin(maker="policy:who_and_when")
@@ -68,7 +72,8 @@ class WhoAndWhen:
             domain="agents",
         )
         messages = row.rows("history")
-        agents = [_agent(message) for message in messages]
+        speakers = [_speaker(message) for message in messages]
+        agents = [_agent(speaker) for speaker in speakers]
         step, agent = _decisive_step(row, len(messages)), row.filled("mistake_agent")
         tally.note("logs whose named agent did not write the named step", int(agents[step] != agent))
         meta = {
@@ -78,7 +83,7 @@ class WhoAndWhen:
             "mistake_reason": row.values.get("mistake_reason"),
             **row.extras,
         }
-        said = [_message(message, name, tally) for message, name in zip(messages, agents, strict=True)]
+        said = [_message(message, name, tally) for message, name in zip(messages, speakers, strict=True)]
         trace = history(problem.id, said, {"origin": WRITER, "meta": meta})
         return Example(
             problem=problem,
@@ -105,7 +110,7 @@ def _is_one_document(path: Source) -> bool:
 
 def _decisive_step(row: Row, count: int) -> int:
     told = row.get("mistake_step")
-    step = int(told) if isinstance(told, str) and told.strip().isdecimal() else told
+    step = decimal(told) if isinstance(told, str) else told
     if not isinstance(step, int) or isinstance(step, bool) or not 0 <= step < count:
         raise row.error(
             "mistake_step",
@@ -116,9 +121,14 @@ def _decisive_step(row: Row, count: int) -> int:
     return step
 
 
-def _agent(message: Row) -> str:
+def _speaker(message: Row) -> str:
     """The message's name, or its role where it has none, as in hand-crafted systems."""
     return message.filled("name") if message.has("name") else message.filled("role")
+
+
+def _agent(speaker: str) -> str:
+    """Who spoke, without what it did in brackets."""
+    return speaker.partition(" (")[0]
 
 
 def _message(message: Row, name: str, tally: Tally) -> Message:
@@ -128,6 +138,5 @@ def _message(message: Row, name: str, tally: Tally) -> Message:
 
 
 def _verdict(row: Row) -> Verdict | None:
-    if not row.has("is_correct"):
-        return None
-    return Verdict(outcome="equal" if row.boolean("is_correct") else "different", reason="as the file states")
+    told = [row.boolean(name) for name in VERDICTS if row.has(name)]
+    return Verdict(outcome="equal" if all(told) else "different", reason="as the file states") if told else None

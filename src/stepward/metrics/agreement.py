@@ -38,8 +38,10 @@ def weighted_kappa(
     first_U: Sequence[Rating], second_U: Sequence[Rating], categories: Sequence[Rating], *, power: float = 2.0
 ) -> float:
     """Agreement of two raters on `categories` given in order; `power` 1 is linear, 2 quadratic."""
-    if len(categories) < 2 or power <= 0:
-        raise ConfigError("weighted kappa needs two categories and power > 0", got=(list(categories), power))
+    if len(categories) < 2 or len(set(categories)) < len(categories) or power <= 0:
+        raise ConfigError(
+            "weighted kappa needs two categories, each once, and power > 0", got=(list(categories), power)
+        )
     place = np.arange(len(categories))
     distance_CC = (np.abs(place[:, None] - place[None, :]) / (len(categories) - 1)) ** power
     return _beyond_chance(_table(first_U, second_U, categories), distance_CC)
@@ -105,6 +107,7 @@ def _table(first_U: Sequence[Rating], second_U: Sequence[Rating], categories: Se
     same_count(first_U, second_U, "ratings of both raters")
     if not first_U:
         raise LabelError("agreement is undefined without a unit")
+    _refuse_nan([*first_U, *second_U])
     place = {category: index for index, category in enumerate(categories)}
     unknown = {*first_U, *second_U} - place.keys()
     if unknown:
@@ -121,6 +124,7 @@ def _counts(ratings_RU: Ratings, level: Level) -> tuple[Floats, list[Rating]]:
     if len(units) != 1:
         raise LabelError("every rater needs one rating or None per unit", got=sorted(units))
     seen = list(dict.fromkeys(rating for row in ratings_RU for rating in row if rating is not None))
+    _refuse_nan(seen)
     if level != "nominal":
         if not all(isinstance(rating, int | float) and np.isfinite(rating) for rating in seen):
             raise LabelError(f"{level} agreement needs finite numbers", got=seen)
@@ -132,6 +136,12 @@ def _counts(ratings_RU: Ratings, level: Level) -> tuple[Floats, list[Rating]]:
             if rating is not None:
                 counts[unit, place[rating]] += 1
     return counts, seen
+
+
+def _refuse_nan(ratings: Sequence[Rating]) -> None:
+    """NaN differs from itself, so each would be a category of its own."""
+    if any(rating != rating for rating in ratings):
+        raise LabelError("a rating is NaN", mend="give None for a missing one")
 
 
 def _distance(total_C: Floats, categories: Sequence[Rating], level: Level) -> Floats:

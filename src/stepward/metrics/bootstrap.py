@@ -21,7 +21,7 @@ Shapes: D draws, P problems, S steps.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TypeAlias, TypeVar
@@ -36,6 +36,8 @@ from stepward.metrics.checks import Floats, Indexes, both_classes, finite, score
 Cluster = TypeVar("Cluster")
 Span: TypeAlias = tuple[float, float]
 UNIT: Span = (0.0, 1.0)
+PART = 200_000
+"""Numbers of a table that are worked on at once; more would not stay in a processor's cache."""
 ROUNDING = 1e-12
 """Draws that differ by less are equal."""
 
@@ -196,10 +198,14 @@ def rarer_problems(steps: ClusteredSteps) -> int:
     return min(map(len, holders))
 
 
-def auroc_draws(steps: ClusteredSteps, *, draws: int, seed: int) -> Floats:
-    """AUROC of the sample, then of each draw; NaN for a draw of one class. Shape [1 + draws]."""
+def auroc_draws(steps: ClusteredSteps, *, draws: int, seed: int, among: Sequence[object] = ()) -> Floats:
+    """AUROC of the sample, then of each draw; NaN for a draw of one class. Shape [1 + draws].
+
+    `among` names the problems that are drawn, where the steps are a part of a larger set: parts of one set then share
+    their draws.
+    """
     scores, good = both_classes(scored(steps.scores_S, steps.good_S), "AUROC")
-    problem_S, count = problem_codes(steps.problem_S, len(scores))
+    problem_S, count = problem_codes(steps.problem_S, len(scores), among)
     order_S = np.argsort(scores, kind="stable")
     good_G, bad_B = order_S[good[order_S]], order_S[~good[order_S]]
     pairing = _Pairing(
@@ -209,14 +215,14 @@ def auroc_draws(steps: ClusteredSteps, *, draws: int, seed: int) -> Floats:
         up_to_G=np.searchsorted(scores[bad_B], scores[good_G], side="right"),
     )
     times_DP = np.vstack([np.ones(count), resamples(count, draws, seed)])
-    return np.array([pairing.auroc(times_P) for times_P in times_DP])
+    return np.concatenate([pairing.auroc(part_DP) for part_DP in in_parts(times_DP, len(scores))])
 
 
-def problem_codes(problem_S: Sequence[object], steps: int) -> tuple[Indexes, int]:
-    """A number for each step's problem, in order of appearance, and how many there are."""
+def problem_codes(problem_S: Sequence[object], steps: int, among: Sequence[object] = ()) -> tuple[Indexes, int]:
+    """A number for each step's problem, in order of appearance (in `among` first), and how many there are."""
     if len(problem_S) != steps:
         raise LabelError(f"{steps} steps need as many problem ids", got=len(problem_S))
-    code = {problem: index for index, problem in enumerate(dict.fromkeys(problem_S))}
+    code = {problem: index for index, problem in enumerate(dict.fromkeys([*among, *problem_S]))}
     return np.array([code[problem] for problem in problem_S], dtype=np.intp), len(code)
 
 
@@ -225,6 +231,13 @@ def resamples(problems: int, draws: int, seed: int) -> Floats:
     index_DP = _indexes(problems, draws, seed) + problems * np.arange(draws)[:, None]
     counts = np.bincount(index_DP.ravel(), minlength=draws * problems)
     return counts.reshape(draws, problems).astype(np.float64)
+
+
+def in_parts(times_DP: Floats, steps: int) -> Iterator[Floats]:
+    """The draws in parts whose tables of draws by steps stay within `PART` numbers."""
+    size = max(1, PART // max(1, steps))
+    for start in range(0, len(times_DP), size):
+        yield times_DP[start : start + size]
 
 
 def interval(value: float, values_D: Floats, *, level: float = 0.95, problems: int | None = None) -> Interval:
@@ -266,14 +279,16 @@ class _Pairing:
     up_to_G: Indexes
     """Bad steps below or tied."""
 
-    def auroc(self, times_P: Floats) -> float:
-        """AUROC where problem p counts `times_P[p]` times; NaN where a class is empty."""
-        bad_below = np.concatenate([np.zeros(1), np.cumsum(times_P[self.bad_problem_B])])
-        times_G = times_P[self.good_problem_G]
-        pairs = float(times_G.sum() * bad_below[-1])
-        # einsum and not @: thousands of small products in a threaded BLAS wait for each other on a busy machine
-        wins = float(np.einsum("g,g", times_G, bad_below[self.below_G] + bad_below[self.up_to_G])) / 2
-        return wins / pairs if pairs > 0 else math.nan
+    def auroc(self, times_DP: Floats) -> Floats:
+        """AUROC of each draw, in which problem p counts `times_DP[d, p]` times; NaN where a class is empty."""
+        bad_DB = np.cumsum(times_DP[:, self.bad_problem_B], axis=1)
+        bad_DB = np.concatenate([np.zeros((len(times_DP), 1)), bad_DB], axis=1)
+        times_DG = times_DP[:, self.good_problem_G]
+        pairs_D = times_DG.sum(axis=1) * bad_DB[:, -1]
+        wins_D = np.einsum("dg,dg->d", times_DG, bad_DB[:, self.below_G] + bad_DB[:, self.up_to_G]) / 2
+        values_D: Floats = np.full(len(times_DP), np.nan)
+        np.divide(wins_D, pairs_D, out=values_D, where=pairs_D > 0)
+        return values_D
 
 
 def _indexes(clusters: int, draws: int, seed: int) -> Indexes:

@@ -30,6 +30,7 @@ from stepward.metrics.bootstrap import (
     bootstrap_ratio,
     bootstrap_share,
     bounded_interval,
+    in_parts,
     problem_codes,
     rarer_problems,
     resamples,
@@ -58,18 +59,23 @@ def average_precision_draws(steps: ClusteredSteps, *, draws: int, seed: int) -> 
     problem_S, bad_S = problem_S[order_S], ~good[order_S]
     start_K = np.flatnonzero(np.diff(scores[order_S], prepend=-np.inf))
     times_DP = np.vstack([np.ones(count), resamples(count, draws, seed)])
-    return np.array([_precision(times_P[problem_S], bad_S, start_K) for times_P in times_DP])
+    parts = [_precision(part_DP[:, problem_S], bad_S, start_K) for part_DP in in_parts(times_DP, len(scores))]
+    return np.concatenate(parts)
 
 
-def _precision(times_S: Floats, bad_S: Flags, start_K: Indexes) -> float:
-    """Average precision where step s counts `times_S[s]` times; `start_K` begins each run of equal scores."""
-    flagged_K = np.cumsum(np.add.reduceat(times_S, start_K))
-    errors_K = np.add.reduceat(times_S * bad_S, start_K)
-    if not errors_K.any():
-        return math.nan
-    found_K = np.cumsum(errors_K)
-    precision_K = np.divide(found_K, flagged_K, out=np.zeros_like(found_K), where=flagged_K > 0)
-    return float((errors_K * precision_K).sum() / found_K[-1])
+def _precision(times_DS: Floats, bad_S: Flags, start_K: Indexes) -> Floats:
+    """Average precision of each draw, in which step s counts `times_DS[d, s]` times; NaN for a draw without errors.
+
+    `start_K` begins each run of equal scores.
+    """
+    flagged_DK = np.cumsum(np.add.reduceat(times_DS, start_K, axis=1), axis=1)
+    errors_DK = np.add.reduceat(times_DS * bad_S, start_K, axis=1)
+    found_DK = np.cumsum(errors_DK, axis=1)
+    precision_DK = np.divide(found_DK, flagged_DK, out=np.zeros_like(found_DK), where=flagged_DK > 0)
+    values_D: Floats = np.full(len(times_DS), np.nan)
+    all_D = found_DK[:, -1]
+    np.divide((errors_DK * precision_DK).sum(axis=1), all_D, out=values_D, where=all_D > 0)
+    return values_D
 
 
 def bootstrap_brier(steps: ClusteredSteps, *, draws: int = 2000, seed: int, level: float = 0.95) -> Interval:

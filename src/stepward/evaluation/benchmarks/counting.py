@@ -168,10 +168,15 @@ def truths(name: str) -> tuple[str, str]:
     return f"{name}/positive", f"{name}/negative"
 
 
-def from_interval(name: str, make: Callable[[], Interval], *, items: int, reason: str = "") -> Measure:
-    """The interval that `make` gives; where it raises `LabelError`, a measure without value that says why."""
+def from_interval(name: str, make: Callable[[], Interval], *, items: int, convention: str = "") -> Measure:
+    """The interval that `make` gives; where it raises `LabelError`, a measure without value that says why.
+
+    A value that stands for a `convention` says so, and has no interval.
+    """
     try:
         found = make()
     except LabelError as error:
         return Measure(name=name, value=None, items=items, reason=str(error))
-    return Measure(name=name, value=found.value, low=found.low, high=found.high, items=items, reason=reason)
+    if convention:
+        return Measure(name=name, value=found.value, items=items, reason=convention)
+    return Measure(name=name, value=found.value, low=found.low, high=found.high, items=items)

@@ -3,7 +3,8 @@
 error accuracy    exact matches among traces with an error
 correct accuracy  "no error" among traces without
 F1                their harmonic mean, 0 where both are 0
-AUROC             of steps up to the first error, no threshold; 0.5 where all scores are alike, and said so
+AUROC             of steps up to the first error, no threshold; 0.5 where all scores are alike, and said so: a
+                  convention, hence without an interval
 F1 at the best threshold (oracle)   chosen on the very items it is measured on: never comparable
 """
 
@@ -56,16 +57,20 @@ def hit_measures(counted: Counted, group: str) -> tuple[Measure, ...]:
 
 
 def f1_se(counted: Counted, group: str) -> float | None:
-    """Standard error of the group's F1 by the delta method; None where F1 is undefined."""
+    """Standard error of the group's F1 by the delta method; None where F1 is undefined, or the formula knows none.
+
+    It is 0 where both accuracies are at an end, and that is not certainty.
+    """
     errors, clean = counted.items(f"{group}/errors"), counted.items(f"{group}/clean")
     if not errors or not clean:
         return None
-    return ProcessBenchScore(
+    score = ProcessBenchScore(
         error_accuracy=counted.items(f"{group}/found") / errors,
         correct_accuracy=counted.items(f"{group}/passed") / clean,
         errors=errors,
         correct=clean,
-    ).f1_se
+    )
+    return score.f1_se or None
 
 
 def ranking(items: Sequence[Item], *, seed: int, to_first_error: bool = True, name: str = "AUROC") -> Measure:
@@ -74,13 +79,17 @@ def ranking(items: Sequence[Item], *, seed: int, to_first_error: bool = True, na
         return Measure(name=name, value=None, items=len(items), reason="a critic gives no scores")
     judged = [Judged(labeled=item.labeled, scores=item.scores) for item in items if item.scores is not None]
     steps = flatten(judged, to_first_error=to_first_error)
-    scores = {value for item in items for value in item.values}
     return from_interval(
         name,
         lambda: bootstrap_auroc(steps, seed=seed),
         items=len(steps.problem_S),
-        reason=ALIKE if len(scores) == 1 else "",
+        convention=all_alike(items),
     )
+
+
+def all_alike(items: Sequence[Item]) -> str:
+    """What AUROC stands for where all scores are alike; empty where they are not."""
+    return ALIKE if len({value for item in items for value in item.values}) == 1 else ""
 
 
 def oracle(items: Sequence[Item]) -> Measure:

@@ -3,7 +3,9 @@
 A classifier gives one score per step; its first error is the first step that scores below tau. A critic names a first
 error by itself, in one vote or several; the call is the one named most often, and the one named first of those tied.
 A vote from which no index could be read is silent: it names nothing, is left out of the majority, and where every
-vote is silent the call is silent and misses, whatever the truth is. That is how the published scripts count it too.
+vote is silent the call is silent and misses, whatever the truth is. That is how the published scripts count it too,
+with one exception: ProcessBench's counts what a box holds though it is no step (a 9 of five steps, a word) as a
+vote, and where it wins the item is missed; here it is silent, and the others decide.
 
 Indexes are 0-based; None is "no error".
 """

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from stepward.evaluation.benchmarks.counting import Counted
-from stepward.evaluation.benchmarks.first_errors import first_errors
 from stepward.evaluation.benchmarks.index_base import check_clean_items, check_first_steps
 from stepward.evaluation.benchmarks.items import Item, reads_of
-from stepward.evaluation.benchmarks.mr_score import mr_measures, mr_tally
+from stepward.evaluation.benchmarks.mr_score import is_wrong, mr_measures, mr_tally, placed_errors, unplaced_note
 from stepward.evaluation.benchmarks.result import BenchmarkResult, Group, Headline
 from stepward.evaluation.benchmarks.thresholds import FIXED, Threshold
+from stepward.types import Json
 
 RIGHT, WRONG = 1427, 1573
 ALL = "all"
@@ -29,15 +29,15 @@ class MrGsm8kProtocol:
 
     threshold: Threshold = field(default=FIXED)
     check_base: bool = True
-    READS: ClassVar[str] = "mr_gsm8k"
+    READS: ClassVar[Json] = {"use": "mr_gsm8k", "unplaced": "keep"}
 
     def evaluate(self, items: Sequence[Item], *, seed: int = 0) -> BenchmarkResult:
         """MR-Score and its parts, by kind of question and over all."""
         reads, tau = reads_of(items), self.threshold.tau
         self.threshold.refuse_test(item.problem for item in items)
         if self.check_base:
-            check_first_steps(first_errors(items), "MR-GSM8K")
-            check_clean_items(first_errors(items), "MR-GSM8K")
+            check_first_steps(placed_errors(items), "MR-GSM8K")
+            check_clean_items(placed_errors(items), "MR-GSM8K")
         kinds = sorted({item.told("question_type") or "untold" for item in items})
         tallies = [mr_tally(i, tau, group=kind) for kind in kinds for i in items if _kind(i) == kind]
         counted = Counted.of([*tallies, *(mr_tally(i, tau, group=ALL) for i in items)], seed=seed)
@@ -53,11 +53,12 @@ class MrGsm8kProtocol:
             threshold=self.threshold if reads == "classifier" else None,
             comparable=not why_not,
             why_not=why_not,
+            notes=unplaced_note(items),
             seed=seed,
         )
 
     def _differences(self, items: Sequence[Item]) -> tuple[str, ...]:
-        wrong = sum(item.actual is not None for item in items)
+        wrong = sum(map(is_wrong, items))
         got = (len(items) - wrong, wrong)
         return () if got == (RIGHT, WRONG) else (f"{got} right and wrong solutions, published are {(RIGHT, WRONG)}",)
 

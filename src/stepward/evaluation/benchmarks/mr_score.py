@@ -21,6 +21,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from stepward.datasets.first_error_place import UNPLACED
 from stepward.errors import LabelError
 from stepward.evaluation.benchmarks.counting import (
     SIGNED,
@@ -32,6 +33,7 @@ from stepward.evaluation.benchmarks.counting import (
     truths,
     verdict_counts,
 )
+from stepward.evaluation.benchmarks.first_errors import first_errors
 from stepward.evaluation.benchmarks.items import Item
 from stepward.evaluation.benchmarks.result import Measure
 from stepward.metrics.checks import Floats
@@ -54,12 +56,12 @@ def mr_score(mcc: float, step: float, reason: float) -> float:
 
 def mr_tally(item: Item, tau: float, *, group: str, by_reason: bool = False) -> Tally:
     """Counts of one solution under `group`. With `by_reason` a right reason is enough, whatever step was named."""
-    call, actual = item.call(tau), item.actual
-    right = actual is None
-    said_right = not right if call.silent else call.index is None
-    counts = verdict_counts(group, [(said_right, right)])
-    if not right:
-        named = (not said_right and not call.silent) if by_reason else call.matches(actual)
+    call, wrong = item.call(tau), is_wrong(item)
+    said_right = wrong if call.silent else call.index is None
+    counts = verdict_counts(group, [(said_right, not wrong)])
+    if wrong:
+        found = not unplaced(item) and call.matches(item.actual)
+        named = (not said_right and not call.silent) if by_reason else found
         told, open_ = named and item.reason_right is True, named and item.reason_right is None
         counts |= {
             f"{group}/errors": 1.0,
@@ -69,6 +71,27 @@ def mr_tally(item: Item, tau: float, *, group: str, by_reason: bool = False) -> 
             f"{group}/reason_open": float(open_),
         }
     return Tally(problem=item.labeled.trace.problem_id, counts=counts, stratum=group)
+
+
+def unplaced(item: Item) -> bool:
+    """Whether a wrong solution's error has no place among its steps."""
+    return bool(item.told(UNPLACED))
+
+
+def is_wrong(item: Item) -> bool:
+    """Whether the solution holds an error."""
+    return unplaced(item) or item.actual is not None
+
+
+def placed_errors(items: Sequence[Item]) -> list[int | None]:
+    """The labelled first errors of the solutions that are right, or whose error has a place."""
+    return first_errors([item for item in items if not unplaced(item)])
+
+
+def unplaced_note(items: Sequence[Item]) -> tuple[str, ...]:
+    """What a reader must know of errors without a place."""
+    count = sum(map(unplaced, items))
+    return (f"{count} wrong solutions have an error step without a place: nobody names it",) if count else ()
 
 
 def mr_draws(counted: Counted, group: str, *, most: bool) -> Floats:
@@ -106,11 +129,11 @@ def mr_mean(counted: Counted, groups: Sequence[str]) -> tuple[Measure, ...]:
 
 
 def mcc_measure(counted: Counted, name: str, *, undefined: str) -> Measure:
-    """Matthews correlation of the verdicts under `name`."""
+    """Matthews correlation of the verdicts under `name`; a convention has no interval."""
     verdicts = Verdicts.of(counted, name)
     found = counted.measure("MCC", verdicts.mcc, truths(name), undefined=undefined, span=SIGNED)
     alike = verdicts.alike and found.value is not None
-    return replace(found, reason="every call is alike: 0 by convention") if alike else found
+    return replace(found, low=None, high=None, reason="every call is alike: 0 by convention") if alike else found
 
 
 def _share(counted: Counted, group: str, name: str, key: str) -> Measure:

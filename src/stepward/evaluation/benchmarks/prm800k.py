@@ -30,7 +30,7 @@ from stepward.evaluation.benchmarks.counting import (
     truths,
     verdict_counts,
 )
-from stepward.evaluation.benchmarks.first_errors import ALIKE, first_errors, hit_measures, hit_tally, ranking
+from stepward.evaluation.benchmarks.first_errors import all_alike, first_errors, hit_measures, hit_tally, ranking
 from stepward.evaluation.benchmarks.index_base import check_first_steps
 from stepward.evaluation.benchmarks.items import Item, reads_of
 from stepward.evaluation.benchmarks.result import BenchmarkResult, Group, Headline, Measure
@@ -102,11 +102,12 @@ def _tally(item: Item, tau: float) -> Tally:
 def _step_measures(counted: Counted, items: Sequence[Item], seed: int) -> tuple[Measure, ...]:
     v, kinds = Verdicts.of(counted, STEPS), truths(STEPS)
     steps = counted.items(*kinds)
-    alike = ALIKE if len({value for item in items for value in item.values}) == 1 else ""
     row = flatten([Judged(labeled=item.labeled, scores=item.scores) for item in items if item.scores is not None])
     return (
         ranking(items, seed=seed, to_first_error=False),
-        from_interval("AUROC per solution", lambda: _per_solution(items, seed), items=steps, reason=alike),
+        from_interval(
+            "AUROC per solution", lambda: _per_solution(items, seed), items=steps, convention=all_alike(items)
+        ),
         from_interval("AP of errors", lambda: bootstrap_average_precision(row, seed=seed), items=steps),
         counted.measure("F1 of errors", v.f1_negative, kinds, undefined="no wrong step, and none called so"),
         counted.measure("share of errors", share(v.tn_D + v.fp_D, counted[f"{STEPS}/n"]), (f"{STEPS}/n",)),

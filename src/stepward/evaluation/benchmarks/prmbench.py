@@ -13,8 +13,11 @@ a redundancy head read NR and NCL from it at 0.15; without one, as here, the pub
 and so do we.
 
 Beside it: accuracy on right and on wrong steps, how often the first error is called wrong, and the gap between the
-share of steps called right in an item and in its unmodified twin. A model that cannot tell them apart has a small
-gap.
+share of steps called right in an item and in its unmodified twin (the published script leaves out twins of which no
+step was called right; here they count). A model that cannot tell them apart has a small gap.
+
+On the published files counts are the script's but for 15 blank steps, which it has models score and the reader leaves
+out. An error number beyond the last step marks nothing, there as here.
 
 Degenerate cases: a category that is missing, or holds one class, has no score and says so. Items without scores (a
 judge that stayed silent) are left out of the confusion as in the published script, and `judged` tells their share.
@@ -56,7 +59,8 @@ DIMENSIONS: Mapping[str, tuple[str, ...]] = {
 }
 RIGHT = "correct"
 """Category of the unmodified solutions."""
-ITEMS = 6216
+ITEMS = 6211
+"""Of 6,216 published rows: five of the class "multi_solutions" repeat an idx, and the script takes the first."""
 OVERALL = "overall"
 NO_ERRORS = "MS"
 
@@ -67,7 +71,7 @@ class PrmBenchProtocol:
 
     threshold: Threshold = field(default=FIXED)
     check_base: bool = True
-    READS: ClassVar[Json] = {"use": "prmbench", "outside": "ignore", "originals": True}
+    READS: ClassVar[Json] = {"use": "prmbench", "outside": "ignore", "originals": True, "repeated": "first"}
 
     def evaluate(self, items: Sequence[Item], *, seed: int = 0) -> BenchmarkResult:
         """PRMScore of each category, each dimension and overall."""

@@ -58,13 +58,27 @@ class RunBenchmark:
             chosen_on = items_of(shop, self.development, self.development_scores)
             threshold = choose_threshold(list(chosen_on.values()), self.development_name)
             protocol = at_threshold(protocol, threshold)
-        items = items_of(shop, self.source, self.scores, _reasons(self.reasons))
+        items = items_of(shop, self.source, self.scores, self._reasons(shop))
         result = protocol.evaluate(list(items.values()), seed=shop.seed)
         result = replace(result, notes=(*result.notes, *notes))
         calls = {key: _call(item.call(protocol.threshold.tau)) for key, item in items.items()}
         shop.run.write_json(f"{shop.stage}/result.json", to_json(result))
         shop.run.write_json(f"{shop.stage}/calls.json", calls)
         return {"headline": result.sentence, "comparable": result.comparable}
+
+    def _reasons(self, shop: Workshop) -> dict[str, bool]:
+        """What the judge of reasons said, by key; `DataError` for a key that no row has."""
+        if not self.reasons:
+            return {}
+        told = {row.text("trace"): row.boolean("right") for row in read_rows(Path(self.reasons), REASONS, Tally())}
+        unknown = sorted(told.keys() - shop.labels(self.source).keys())
+        if unknown:
+            raise DataError(
+                f"{self.reasons}: {len(unknown)} of {len(told)} verdicts are of traces that no row holds",
+                got=unknown[:3],
+                mend="take the keys of calls.json",
+            )
+        return told
 
     def _training(self, shop: Workshop) -> tuple[str, ...]:
         """Nothing, or that the model cannot tell what taught it; `ConfigError` where the benchmark did."""
@@ -99,9 +113,3 @@ def items_of(shop: Workshop, source: str, scores: str, reasons: Mapping[str, boo
 def _call(call: Call) -> Json:
     """The 0-based step, -1 for no error, None where nothing could be read."""
     return None if call.silent else -1 if call.index is None else call.index
-
-
-def _reasons(path: str) -> dict[str, bool]:
-    if not path:
-        return {}
-    return {row.text("trace"): row.boolean("right") for row in read_rows(Path(path), REASONS, Tally())}

@@ -11,7 +11,7 @@ from stepward.config import build
 from stepward.datasets.development import development_folder
 from stepward.datasets.reading import Example, Reader, problems_of, read
 from stepward.datasets.repeats import one_per_trace
-from stepward.errors import ConfigError
+from stepward.errors import ConfigError, DataError
 from stepward.pipeline.workshop import Chunks, Workshop
 from stepward.types import Json, Problem, Spend
 
@@ -46,6 +46,8 @@ class ReadExamples:
         examples = self._first(list(one_per_trace(found).examples) if self.repeats == "merge" else found)
         bare = [item for item in reading.items if isinstance(item, Problem)][: self.problems]
         problems = problems_of(examples) | {problem.id: problem for problem in bare}
+        if not problems:
+            raise DataError(f"every row was left out: {reading.report}", mend="check the file, or the reader's choices")
         _keep(shop, "problems", problems)
         if examples:
             labels = {trace_key(index, example): example for index, example in enumerate(examples)}
