@@ -27,7 +27,7 @@ from stepward.datasets.reading import Example, read
 from stepward.evaluation.pricing import Rates, UnitCost
 from stepward.evaluation.robustness.contract import Attempt
 from stepward.evaluation.robustness.frozen import frozen_deletions, stored_trace
-from stepward.evaluation.robustness.habits import Scored, length_bias, outcome_drift
+from stepward.evaluation.robustness.habits import Scored, biases, outcome_drift
 from stepward.metrics.bootstrap import ClusteredSteps, Interval, bootstrap_auroc, bootstrap_mean
 from stepward.metrics.ranking import auroc
 from stepward.pipeline.costs import beside_cost
@@ -151,11 +151,10 @@ def lengths(stored: Stored) -> page.Table:
     """Aggregates against the number of steps, right and wrong solutions apart."""
     rows: list[tuple[page.Cell, ...]] = []
     for name in stored.scorers:
-        for found in length_bias(stored.scored(name), LONG, seed=SEED):
-            if found.length == "steps":
-                verdict = "right" if found.right else "wrong"
-                cells = (estimate(found.correlation), estimate(found.within))
-                rows.append((name, found.how, verdict, found.traces, *cells))
+        for found in biases(stored.scored(name), LONG, ("steps",), seed=SEED):
+            verdict = "right" if found.right else "wrong"
+            cells = (estimate(found.correlation), estimate(found.within))
+            rows.append((name, found.how, verdict, found.traces, *cells))
     columns = ("scorer", "reducer", "solutions", "traces", "rank correlation with steps", "within a problem")
     return page.Table(title="Length bias", columns=columns, rows=tuple(rows))
 

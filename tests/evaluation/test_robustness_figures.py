@@ -9,7 +9,7 @@ from stepward.evaluation.robustness.contract import Attempt
 from stepward.evaluation.robustness.dependence import Dependence
 from stepward.evaluation.robustness.figures import figures, settled, share_difference
 from stepward.evaluation.robustness.frozen import StoredTrace, frozen_deletions, stored_trace
-from stepward.evaluation.robustness.habits import length_bias, outcome_drift
+from stepward.evaluation.robustness.habits import assurance_share, biases, markup_share, outcome_drift
 from stepward.evaluation.robustness.measured import Measured, rises
 from stepward.evaluation.robustness.probing import Probe, lenders, probe
 from stepward.evaluation.robustness.report import (
@@ -156,6 +156,15 @@ def test_refused_traces_are_counted_by_a_reason_without_particulars():
     assert (gone.refused, by_name(gone)["truncated"].refused) == (1, {"trace ... has ... tokens of ...": 1})
 
 
+def test_the_interval_of_a_mean_of_few_moves_stays_where_moves_can_be():
+    def moody(problem, trace):
+        return StepScores(values=tuple(0.9 if len(text) % 2 else 0.1 for text in trace.step_texts))
+
+    two = robustness_report(sitting(moody, ["verbose"], WORLD[:2]), ["min"], seed=0).perturbations[0]
+    assert 0.0 <= two.distance.low <= two.distance.value <= two.distance.high <= 1.0
+    assert -1.0 <= two.move.low <= two.move.high <= 1.0
+
+
 def test_what_applies_to_nothing_has_no_figures_and_no_expectation():
     report = robustness_report(sitting(oracle, [{"use": "format_change", "style": "plain"}]), seed=0)
     (found,) = report.perturbations
@@ -199,9 +208,7 @@ def test_outcome_drift_counts_strict_lows_at_the_end_beside_chance():
 def test_length_bias_is_read_at_fixed_correctness():
     right = [scored([0.9] * steps, f"p{steps}") for steps in (2, 3, 4, 5)]
     odd = [scored([0.5 + steps / 100] * steps, f"p{steps}", right=False) for steps in (2, 3, 4, 5)]
-    found = {
-        (each.how, each.right, each.length): each for each in length_bias([*right, *odd], ["product", "min"], seed=0)
-    }
+    found = {(each.how, each.right, each.trait): each for each in biases([*right, *odd], ["product", "min"], seed=0)}
     assert found["product", True, "steps"].correlation.value == pytest.approx(-1.0)
     assert found["min", False, "characters"].correlation.value == pytest.approx(1.0)
     assert math.isnan(found["min", True, "steps"].correlation.value)
@@ -211,9 +218,26 @@ def test_length_bias_is_read_at_fixed_correctness():
 def test_length_bias_within_problems_takes_difficulty_out():
     """Over all the longer traces score higher, because the second problem is easy; within each they score lower."""
     rows = [scored([0.2], "a"), scored([0.1] * 2, "a"), scored([0.9] * 5, "b"), scored([0.8] * 6, "b")]
-    (steps, _) = length_bias(rows, ["min"], seed=0)
+    steps = next(each for each in biases(rows, ["min"], seed=0) if each.trait == "steps")
     assert steps.correlation.value > 0
     assert steps.within.value == pytest.approx(-1.0)
+
+
+def test_style_bias_sees_markup_and_assurance_and_nothing_where_neither_varies():
+    plain, dressed, sure = "So 3 + 4 is 7.", r"So \\(3 + 4\\) is **7**.", "Clearly, 3 + 4 is certainly 7."
+    assert markup_share(shop([plain]).trace) == assurance_share(shop([plain]).trace) == 0.0
+    assert assurance_share(shop([sure]).trace) == pytest.approx(2 / 7)
+    assert markup_share(shop(["$x$ **"]).trace) == pytest.approx(4 / 7)
+
+    def liking(mark):
+        texts = [plain, dressed, sure, plain + " " + dressed]
+        return [(shop([text]), StepScores(values=(0.9 if mark in text else 0.1,))) for text in texts]
+
+    found = {each.trait: each.correlation.value for each in biases(liking("**"), ["last"], seed=0)}
+    assert found["markup"] > 0.8
+    assert found["assurance"] < 0
+    same = {each.trait: each for each in biases(liking("7"), ["last"], seed=0)}
+    assert all(math.isnan(each.correlation.value) for each in same.values())
 
 
 def test_frozen_deletions_are_arithmetic():

@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from stepward.evaluation.robustness.contract import ExpectedKind
 from stepward.evaluation.robustness.figures import TOLERANCE, AggregateFigures, PerturbationFigures
-from stepward.evaluation.robustness.frozen import FrozenDeletion
+from stepward.evaluation.robustness.habits import Bias, Trait
 from stepward.evaluation.robustness.report import RobustnessReport
+from stepward.evaluation.robustness.suffix.figures import KindFigures, SuffixReport
 from stepward.metrics.bootstrap import Interval
+from stepward.pipeline.costs import without_empty
 from stepward.reports import model as page
+from stepward.reports.tables import cell_text
 
 Columns = tuple[tuple[str, Callable[[PerturbationFigures], page.Cell]], ...]
 FLIPS_BY = "geometric_mean"
 INTERVALS = "Intervals: 95%, bootstrap over problems."
 
 
-def robustness_tables(report: RobustnessReport) -> tuple[page.Table, ...]:
-    """One table a kind of expectation, then aggregates, the deletion gap, length and what did not apply."""
+def expectation_tables(report: RobustnessReport) -> tuple[page.Table, ...]:
+    """One table a kind of expectation, without those of which there is nothing."""
     kinds = [_kind_table(report, kind) for kind in ("drop", "invariant", "no_rise")]
-    rest = [aggregate_table(report), _gap_table(report), _length_table(report), _left_out_table(report)]
-    return tuple(table for table in [*kinds, *rest] if table.rows)
+    return tuple(table for table in kinds if table.rows)
 
 
-def headline(report: RobustnessReport) -> str:
-    """One sentence: the corruption that is seen least, the change of style that moves most, and the drift."""
-    seen = [each for each in report.perturbations if each.expected == "drop"]
-    moved = [each for each in report.perturbations if each.expected == "invariant"]
+def habit_tables(report: RobustnessReport) -> tuple[page.Table, ...]:
+    """Where the lowest score stands, and what length does to the aggregates."""
+    return tuple(table for table in (_drift_table(report), _bias_table(report)) if table.rows)
+
+
+def aggregate_tables(report: RobustnessReport) -> tuple[page.Table, ...]:
+    """What becomes of the aggregates, and the deletion gap."""
+    return tuple(table for table in (_gap_table(report), aggregate_table(report)) if table.rows)
+
+
+def headline(report: RobustnessReport, attacks: Sequence[SuffixReport] = ()) -> str:
+    """One sentence: the corruption that is seen least, the change of style that moves most, the drift, the attacks."""
+    seen = [each for each in report.perturbations if each.expected == "drop" and not math.isnan(each.auroc.value)]
+    moved = [each for each in report.perturbations if each.expected == "invariant" and each.steps]
     parts = []
     if seen:
         worst = min(seen, key=lambda each: each.auroc.value)
@@ -35,7 +47,19 @@ def headline(report: RobustnessReport) -> str:
     if moved:
         loose = max(moved, key=lambda each: each.distance.value)
         parts.append(f"moved most by {loose.name}, by {loose.distance}")
-    return "; ".join([*parts, f"lowest score at the last step: {report.drift.last_is_lowest}"])
+    if report.drift.traces:
+        parts.append(f"lowest score at the last step: {report.drift.last_is_lowest}")
+    parts += [
+        f"{each.kind} suffix moves {found.how} by {cell_text(estimate(each.gain))}"
+        for found in attacks
+        for each in lifting(found)
+    ]
+    return "; ".join(parts) or "nothing could be perturbed"
+
+
+def lifting(found: SuffixReport) -> list[KindFigures]:
+    """What searching found, of the kinds that there are figures of."""
+    return [each for each in found.kinds if each.kind in ("universal", "searched") and each.traces]
 
 
 def aggregate_table(report: RobustnessReport) -> page.Table:
@@ -52,24 +76,6 @@ def aggregate_table(report: RobustnessReport) -> page.Table:
     )
     columns = ("perturbation", "aggregate", "rises", "rises, frozen", "flips")
     return page.Table(title="Aggregates", columns=columns, rows=tuple(rows), note=note + INTERVALS)
-
-
-def frozen_table(title: str, found: Sequence[FrozenDeletion]) -> page.Table:
-    """Deletions over stored scores: one row an aggregate."""
-    rows: list[tuple[page.Cell, ...]] = [
-        (
-            each.how,
-            each.deletions,
-            *(estimate(one) for one in (each.rises, each.rises_necessary, each.rises_inert, each.gap, each.flips)),
-        )
-        for each in found
-    ]
-    columns = ("aggregate", "deletions", "rises", "necessary", "inert", "gap", "flips")
-    note = (
-        "One step but the last taken out, all other scores as they were. Gap: necessary less inert, by the heuristic "
-        "on numbers. Flips: of the highest trace of each pool, the share of deletions that make it higher still. "
-    )
-    return page.Table(title=title, columns=columns, rows=tuple(rows), note=note + INTERVALS)
 
 
 def _kind_table(report: RobustnessReport, kind: ExpectedKind) -> page.Table:
@@ -91,26 +97,46 @@ def _gap_table(report: RobustnessReport) -> page.Table:
     )
 
 
-def _length_table(report: RobustnessReport) -> page.Table:
-    rows: list[tuple[page.Cell, ...]] = [
-        (
-            f"{each.how}, {'right' if each.right else 'wrong'} traces, {each.length}",
-            each.traces,
-            estimate(each.correlation),
-            estimate(each.within),
-        )
-        for each in report.length
-    ]
+def _drift_table(report: RobustnessReport) -> page.Table:
     drift = report.drift
+    cells = (drift.traces, estimate(drift.last_is_lowest), estimate(drift.chance))
+    rows: tuple[tuple[page.Cell, ...], ...] = (("lowest score at the last step", *cells),) if drift.traces else ()
     note = (
-        f"Lowest score at the last step: {drift.last_is_lowest} of {drift.traces} traces, by chance {drift.chance}. "
-        "Within: of deviations from the mean of the problem's traces of that correctness. "
+        "Share of traces of two steps or more; chance is the mean of 1 / steps. Far above it, the scorer waits for the "
+        f"answer: it judges outcomes, not steps. {INTERVALS}"
     )
-    columns = ("rank correlation with length", "traces", "over all", "within problems")
-    return page.Table(title="Habits", columns=columns, rows=tuple(rows), note=note + INTERVALS)
+    return page.Table(
+        title="Outcome drift", columns=("diagnostic", "traces", "share", "by chance"), rows=rows, note=note
+    )
 
 
-def _left_out_table(report: RobustnessReport) -> page.Table:
+def _bias_table(report: RobustnessReport) -> page.Table:
+    """One row an aggregate and trait; right and wrong traces side by side."""
+    found = {(each.how, each.trait, each.right): each for each in report.bias}
+    pairs = dict.fromkeys((each.how, each.trait) for each in report.bias)
+    told = [(f"{how}, {trait}", *_biased(found, how, trait)) for how, trait in pairs]
+    rows = [row for row in told if any(cell is not None for cell in row[1:])]
+    sizes = {right: next((each.traces for each in report.bias if each.right is right), 0) for right in (True, False)}
+    note = (
+        f"Rank correlation of the aggregate with a trait, over {sizes[True]} right and {sizes[False]} wrong traces. "
+        "Within: of deviations from the mean of the problem's traces of that correctness. Markup and assurance: share "
+        f'of characters, and of words like "clearly". A trait that does not vary is left out. {INTERVALS}'
+    )
+    columns = ("aggregate, trait", "right", "right, within", "wrong", "wrong, within")
+    return without_empty(page.Table(title="Length and style", columns=columns, rows=tuple(rows), note=note))
+
+
+def _biased(found: Mapping[tuple[str, Trait, bool], Bias], how: str, trait: Trait) -> list[page.Cell]:
+    both = [found.get((how, trait, right)) for right in (True, False)]
+    return [cell for each in both for cell in ((None, None) if each is None else _correlations(each))]
+
+
+def _correlations(each: Bias) -> tuple[page.Cell, page.Cell]:
+    return estimate(each.correlation), estimate(each.within)
+
+
+def left_out_table(report: RobustnessReport) -> page.Table:
+    """What a perturbation does not apply to, and what the scorer refused, by reason."""
     rows: list[tuple[page.Cell, ...]] = [
         (each.name, reason, count)
         for each in report.perturbations
@@ -125,6 +151,11 @@ def estimate(found: Interval) -> page.Cell:
     if math.isnan(found.value):
         return None
     return page.Estimate(value=found.value, low=found.low, high=found.high)
+
+
+def shown(found: Interval) -> str:
+    """The same in words."""
+    return cell_text(estimate(found))
 
 
 def _flips(each: PerturbationFigures) -> page.Cell:

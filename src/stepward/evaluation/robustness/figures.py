@@ -16,9 +16,10 @@ nothing, or a correlation without variation, is NaN.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.stats import rankdata
@@ -30,6 +31,7 @@ from stepward.evaluation.robustness.measured import NOISE, Measured, rises
 from stepward.metrics.bootstrap import (
     ClusteredSteps,
     Interval,
+    Span,
     bootstrap,
     bootstrap_auroc,
     bounded_interval,
@@ -113,6 +115,7 @@ def figures(
     moves = [(row.problem_id, move) for row in rows for move in row.moves]
     pairs = [(row.problem_id, row.before, row.after) for row in rows]
     inapplicable, refused = left_out
+    reach = 1.0 if all(row.base.convention == "probability" for row in rows) else math.inf
     return PerturbationFigures(
         name=name,
         expected=rows[0].probe.perturbed.expected.kind if rows else None,
@@ -121,8 +124,8 @@ def figures(
         inapplicable=inapplicable,
         refused=refused,
         steps=len(moves),
-        move=_mean(moves, lambda move: move, seed),
-        distance=_mean(moves, abs, seed),
+        move=within(_mean(moves, lambda move: move, seed), (-reach, reach)),
+        distance=within(_mean(moves, abs, seed), (0.0, reach)),
         steady=_share(((problem, abs(move) <= TOLERANCE) for problem, move in moves), seed),
         rank_correlation=rank_correlation(pairs, seed=seed),
         fell=_share(((problem, rises(new, old)) for problem, old, new in pairs), seed),
@@ -201,6 +204,12 @@ def _spearman(groups: Sequence[Floats]) -> float:
     middle = (len(one_N) + 1) / 2
     one_N, other_N = rankdata(one_N) - middle, rankdata(other_N) - middle
     return float((one_N @ other_N) / np.sqrt((one_N @ one_N) * (other_N @ other_N)))
+
+
+def within(found: Interval, span: Span) -> Interval:
+    """`found` without what lies outside `span`: a mean of few numbers in a span has limits beyond it."""
+    bottom, top = span
+    return replace(found, low=max(found.low, bottom), high=min(found.high, top))
 
 
 def settled(values: Sequence[object]) -> Floats:

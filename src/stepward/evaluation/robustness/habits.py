@@ -6,14 +6,16 @@ scorer without any preference would have, the mean of 1 / steps. Published: abou
 0.55 for scorers trained on rollouts or implicitly (arXiv 2501.07301). A low share in right solutions says little; all
 attempts count.
 
-Length bias: Spearman's correlation of a trace's aggregate with its number of steps and of characters, separately for
-right and wrong attempts, so that it is not the correctness that speaks. `within` is the correlation, over the
-attempts at one problem and correctness, of the deviations from their means: the problem's difficulty is taken out as
-well.
+Bias: Spearman's correlation of a trace's aggregate with a trait that is no merit, separately for right and wrong
+attempts, so that it is not the correctness that speaks. `within` is the correlation, over the attempts at one problem
+and correctness, of the deviations from their means: the problem's difficulty is taken out as well. Traits of length are
+the numbers of steps and of characters; of style, the share of characters that are markup (LaTeX, markdown) and the
+share of words that assure ("clearly", "correct"). A trait that does not vary has no correlation: NaN.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,8 +33,14 @@ from stepward.reduce import reduce_scores
 from stepward.types import StepScores, Trace
 
 Scored = tuple[Attempt, StepScores]
-Length = Literal["steps", "characters"]
-LENGTHS: Mapping[Length, Callable[[Trace], int]] = {"steps": len, "characters": lambda trace: len(trace.text)}
+Trait = Literal["steps", "characters", "markup", "assurance"]
+ALL_TRAITS: tuple[Trait, ...] = ("steps", "characters", "markup", "assurance")
+MARKUP = re.compile(r"[$\\{}^_*#`]")
+ASSURANCE = re.compile(
+    r"\b(?:clearly|obviously|indeed|certainly|of course|correct(?:ly)?|right|true|verif(?:y|ied)"
+    r"|(?:double-)?check(?:ed)?|sure|valid|exactly|great|perfect)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +54,12 @@ class OutcomeDrift:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LengthBias:
-    """How an aggregate goes with length where correctness is the same."""
+class Bias:
+    """How an aggregate goes with a trait where correctness is the same."""
 
     how: str
     right: bool
-    length: Length
+    trait: Trait
     traces: int
     correlation: Interval
     within: Interval
@@ -68,25 +76,45 @@ def outcome_drift(scored: Iterable[Scored], *, seed: int) -> OutcomeDrift:
     )
 
 
-def length_bias(scored: Sequence[Scored], hows: Sequence[str], *, seed: int) -> tuple[LengthBias, ...]:
-    """One row for each aggregate, correctness that occurs, and measure of length. Undecided attempts are left out."""
+def biases(
+    scored: Sequence[Scored], hows: Sequence[str], traits: Sequence[Trait] = ALL_TRAITS, *, seed: int
+) -> tuple[Bias, ...]:
+    """One row for each aggregate, correctness that occurs, and trait. Undecided attempts are left out."""
     found = []
     for right in (True, False):
         rows = [(attempt, scores) for attempt, scores in scored if attempt.sound is right and len(scores)]
         for how in hows if rows else ():
-            for length, measure in LENGTHS.items():
-                points = [(a.problem.id, reduce_scores(s, how), float(measure(a.trace))) for a, s in rows]
+            for trait in traits:
+                points = [(a.problem.id, reduce_scores(s, how), TRAITS[trait](a.trace)) for a, s in rows]
                 found.append(
-                    LengthBias(
+                    Bias(
                         how=how,
                         right=right,
-                        length=length,
+                        trait=trait,
                         traces=len(points),
                         correlation=rank_correlation(points, seed=seed),
                         within=rank_correlation(_deviations(points), seed=seed),
                     )
                 )
     return tuple(found)
+
+
+def markup_share(trace: Trace) -> float:
+    """Share of characters that LaTeX and markdown are written with; 0 for an empty text."""
+    return len(MARKUP.findall(trace.text)) / max(1, len(trace.text))
+
+
+def assurance_share(trace: Trace) -> float:
+    """Share of words that claim what they do not show; 0 for an empty text."""
+    return len(ASSURANCE.findall(trace.text)) / max(1, len(trace.text.split()))
+
+
+TRAITS: Mapping[Trait, Callable[[Trace], float]] = {
+    "steps": len,
+    "characters": lambda trace: len(trace.text),
+    "markup": markup_share,
+    "assurance": assurance_share,
+}
 
 
 def _deviations(points: Iterable[tuple[str, float, float]]) -> list[tuple[str, float, float]]:

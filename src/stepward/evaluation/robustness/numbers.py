@@ -13,10 +13,10 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from fractions import Fraction
 
-NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
+NUMBER = r"\d{1,3}(?:,\d{3}){1,99}(?:\.\d{1,300})?|\d{1,300}(?:\.\d{1,300})?"
+"""A row of digits longer than that is text: Python reads no number of more than 4,300."""
 LONE = re.compile(rf"(?<![\w.])(?:{NUMBER})(?![\w]|,\d|\.\d)")
 SIGNS = {"+": "+", "-": "-", "−": "-", "*": "*", "x": "*", "×": "*", r"\times": "*", r"\cdot": "*"}
 SIGNS |= {"/": "/", "÷": "/", r"\div": "/"}
@@ -82,8 +82,9 @@ def changed(number: str, rng: random.Random) -> str:
 def written(value: Fraction, like: str) -> str:
     """`value` with as many decimals as `like`, and its thousands separators."""
     places = len(like.partition(".")[2])
-    number = Decimal(value.numerator) / Decimal(value.denominator)
-    return f"{number:,.{places}f}" if "," in like else f"{number:.{places}f}"
+    whole, rest = divmod(round(value * 10**places), 10**places)
+    shown = f"{whole:,}" if "," in like else str(whole)
+    return f"{shown}.{rest:0{places}}" if places else shown
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""One scorer's robustness: every perturbation's figures, the deletion gap, outcome drift and length bias."""
+"""One scorer's robustness: every perturbation, the deletion gap, outcome drift, biases of length and style."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stepward.evaluation.robustness.figures import (
     deletion_gaps,
     figures,
 )
-from stepward.evaluation.robustness.habits import LengthBias, OutcomeDrift, length_bias, outcome_drift
+from stepward.evaluation.robustness.habits import Bias, OutcomeDrift, biases, outcome_drift
 from stepward.evaluation.robustness.measured import Measured
 from stepward.evaluation.robustness.probing import Probe, Probes
 from stepward.reduce import NEEDS_PROBABILITIES
@@ -40,7 +40,7 @@ class RobustnessReport:
     """What the suite shows of one scorer."""
 
     traces: int
-    """Attempts that were scored, which the pools, the drift and the length bias are of."""
+    """Attempts that were scored, which the pools, the drift and the biases are of."""
     problems: int
     refused: int
     """Attempts that the scorer would not take even unperturbed: their probes are left out, and counted there too."""
@@ -48,7 +48,7 @@ class RobustnessReport:
     perturbations: tuple[PerturbationFigures, ...]
     deletion: tuple[DeletionGap, ...]
     drift: OutcomeDrift
-    length: tuple[LengthBias, ...]
+    bias: tuple[Bias, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ def base_key(name: str, probe: Probe) -> str:
 def robustness_report(sitting: Sitting, hows: Sequence[str] = AGGREGATES, *, seed: int) -> RobustnessReport:
     """Every figure. Aggregates that need probabilities are left out where the scores are none."""
     scored = sitting.scored()
-    usable = [how for how in hows if _usable(how, [scores.convention for _, _, scores in scored])]
+    usable = [how for how in hows if is_usable(how, [scores.convention for _, _, scores in scored])]
     pools: dict[str, list[StepScores]] = defaultdict(list)
     for _, attempt, scores in scored:
         pools[attempt.problem.id].append(scores)
@@ -106,11 +106,12 @@ def robustness_report(sitting: Sitting, hows: Sequence[str] = AGGREGATES, *, see
         ),
         deletion=deletion_gaps(rows.get(NECESSARY, []), rows.get(INERT, []), usable, seed=seed),
         drift=outcome_drift([(attempt, scores) for _, attempt, scores in scored], seed=seed),
-        length=length_bias([(attempt, scores) for _, attempt, scores in scored], usable, seed=seed),
+        bias=biases([(attempt, scores) for _, attempt, scores in scored], usable, seed=seed),
     )
 
 
-def _usable(how: str, conventions: Sequence[Convention]) -> bool:
+def is_usable(how: str, conventions: Sequence[Convention]) -> bool:
+    """Whether the reducer `how` can take scores of these conventions."""
     return how.partition(":")[0] not in NEEDS_PROBABILITIES or all(each == "probability" for each in conventions)
 
 

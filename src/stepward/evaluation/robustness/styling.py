@@ -15,7 +15,7 @@ from typing import Literal
 from stepward.evaluation.robustness.contract import NO_STEPS, Attempt, Inapplicable, Outcome
 from stepward.evaluation.robustness.numbers import SUM
 from stepward.evaluation.robustness.padding import INVARIANT
-from stepward.evaluation.robustness.rewriting import Rewrite, pieces, rng_of, with_text
+from stepward.evaluation.robustness.rewriting import Piece, Rewrite, pieces, rng_of, with_text
 
 Style = Literal["latex", "plain", "bullets", "headers"]
 Signs = Literal["spaces", "unicode"]
@@ -31,6 +31,7 @@ MARKUP = (
     (re.compile(r"^(?:#+|[-*•])\s+", re.MULTILINE), ""),
 )
 HEADED = re.compile(r"\s*(?:#+\s*|\*\*)?(?:Step\s+\d+|[-*•]|\d+[.)])", re.IGNORECASE)
+SENTENCE_END = re.compile(r"(?<=[a-z0-9)$][.!?])\s+(?=[A-Z])")
 TYPESET = str.maketrans({"-": "−", "*": "×", "/": "÷", "'": "’", '"': "”"})
 UNCHANGED = Inapplicable(reason="there is nothing that the style would change")
 
@@ -75,6 +76,27 @@ class MergedSteps:
         both = attempt.trace.step_texts[at] + steps[at + 1].text
         merged = [*steps[:at], with_text(steps[at + 1], both), *steps[at + 2 :]]
         return Rewrite(by=self, of=attempt).reworded(merged, INVARIANT, f"steps {at} and {at + 1} as one")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitStep:
+    """A step of several sentences as two. The second must score what the whole did, and no other must move."""
+
+    seed: int = 0
+
+    def perturb(self, attempt: Attempt, others: Sequence[Attempt]) -> Outcome:
+        """The attempt with one boundary more, between two sentences."""
+        steps = pieces(attempt.trace)
+        places = [(at, found.span()) for at, step in enumerate(steps) for found in SENTENCE_END.finditer(step.text)]
+        if not steps:
+            return NO_STEPS
+        if not places:
+            return Inapplicable(reason="no step holds two sentences")
+        at, (end, start) = rng_of(self, attempt).choice(places)
+        first, second = steps[at].text[:end], steps[at].text[start:]
+        halves = [Piece(first, None, steps[at].kind), with_text(steps[at], second)]
+        split = [*steps[:at], *halves, *steps[at + 1 :]]
+        return Rewrite(by=self, of=attempt).reworded(split, INVARIANT, f"step {at} as two")
 
 
 def _restyled(rewrite: Rewrite, restyle: Callable[[str, int], str]) -> Outcome:

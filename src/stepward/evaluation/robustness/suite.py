@@ -30,6 +30,7 @@ SUITE: tuple[Json, ...] = (
     {"use": "typography", "signs": "spaces"},
     {"use": "typography", "signs": "unicode"},
     "merged_steps",
+    "split_step",
     "translated",
     "truncated",
     "prompt_injection",

@@ -14,12 +14,15 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 
 from stepward.evaluation.robustness.contract import NOT_RIGHT, Attempt, Expected, Inapplicable, Outcome, Perturbed
 from stepward.evaluation.robustness.numbers import Carrying, Spoilt, numbers_in, replaced, spoilt
 from stepward.evaluation.robustness.rewriting import Piece, Rewrite, answer_in, pieces, rng_of, with_text
 from stepward.evaluation.robustness.truth import faults, is_world, located
 
+MOST_TRIED = 32
+"""Steps tried before a wrong number counts as one that cannot be carried on: each is read to the end of the trace."""
 NO_SUM = Inapplicable(reason="no step writes a sum that holds")
 
 
@@ -52,7 +55,7 @@ class FluentWrong:
         if not attempt.sound:
             return NOT_RIGHT
         tried = False
-        for index, wrong in _spoilt_steps(attempt, rng_of(self, attempt)):
+        for index, wrong in islice(_spoilt_steps(attempt, rng_of(self, attempt)), MOST_TRIED):
             tried = True
             made = self._carried(attempt, index, wrong)
             if made is not None:

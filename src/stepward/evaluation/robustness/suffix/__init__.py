@@ -1,0 +1,1 @@
+"""Searches for words that lift a wrong solution: the attack that bounds what a blind draw does not."""
