@@ -25,7 +25,8 @@ from stepward.reward_models.backbone import Backbone
 from stepward.reward_models.encoding.codec import Encoded
 from stepward.reward_models.formats.stepward_default import STEPWARD_DEFAULT
 from stepward.reward_models.heads import ScoreHead
-from stepward.reward_models.readout import LAST, TokenBatch, step_states
+from stepward.reward_models.readout import LAST, step_states
+from stepward.reward_models.token_batch import TokenBatch
 
 
 def chains(tokens: int) -> list[Encoded]:

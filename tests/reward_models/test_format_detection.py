@@ -89,16 +89,16 @@ def test_what_only_one_family_holds_tells_the_format(folder, config, weights, to
 def test_what_several_families_hold_is_an_error_that_lists_them(folder, config, weights, names) -> None:
     with pytest.raises(ModelError, match="could be of several formats") as caught:
         detect_format(folder("nameless", config, weights))
-    assert f"pass format=NAME, such as {', '.join(names)}" in str(caught.value)
+    assert f"name its format (--format, format=): {', '.join(names)}" in str(caught.value)
 
 
 def test_a_plain_language_model_is_no_format_of_its_own(folder) -> None:
-    with pytest.raises(ModelError, match=r"does not tell its format; .*MistralForCausalLM.*such as math-shepherd"):
+    with pytest.raises(ModelError, match=r"does not tell its format; .*MistralForCausalLM.*format=.: math-shepherd"):
         detect_format(folder("nameless", MISTRAL, ("lm_head.weight",)))
 
 
 def test_a_name_that_the_weights_deny_is_not_believed(folder) -> None:
-    with pytest.raises(ModelError, match="pass format=NAME"):
+    with pytest.raises(ModelError, match="name its format"):
         detect_format(folder("Skywork/Skywork-o1-Open-PRM-Qwen-2.5-7B", QWEN, ("lm_head.weight",)))
 
 

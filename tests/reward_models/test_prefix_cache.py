@@ -17,7 +17,8 @@ from stepward.reward_models.formats.stepward_default import STEPWARD_DEFAULT
 from stepward.reward_models.heads import ScoreHead
 from stepward.reward_models.process import ProcessRewardModel
 from stepward.reward_models.reader import StepReader
-from stepward.reward_models.readout import Readout, TokenBatch, step_states
+from stepward.reward_models.readout import Readout, step_states
+from stepward.reward_models.token_batch import TokenBatch
 from stepward.reward_models.tree.packing import Forest, remainder
 from stepward.reward_models.tree.prefix_cache import PrefixCache
 

@@ -9,7 +9,8 @@ from transformers import AutoModelForCausalLM
 from stepward.errors import ConfigError, ModelError
 from stepward.reward_models.backbone import Backbone
 from stepward.reward_models.formats.stepward_default import STEPWARD_DEFAULT
-from stepward.reward_models.readout import Readout, TokenBatch, step_states
+from stepward.reward_models.readout import Readout, step_states
+from stepward.reward_models.token_batch import TokenBatch
 from stepward.training.spec import TrainSpec
 from stepward.types import Problem
 

@@ -14,8 +14,9 @@ from stepward.reward_models.backbone import Backbone, quiet
 from stepward.reward_models.log_ratio import pass_through
 from stepward.reward_models.process import ProcessRewardModel
 from stepward.reward_models.reader import StepReader
-from stepward.reward_models.readout import Readout, TokenBatch, step_states
+from stepward.reward_models.readout import Readout, step_states
 from stepward.reward_models.tiny import TinyBackbone
+from stepward.reward_models.token_batch import TokenBatch
 from stepward.training.examples import OutcomeExamples, StepExamples, TwoHeadExamples
 from stepward.training.features import FeatureStore
 from stepward.training.loop import train

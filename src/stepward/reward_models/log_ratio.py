@@ -17,38 +17,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from stepward.errors import ModelError, ScoreError
 from stepward.reward_models.backbone import Backbone
+from stepward.reward_models.checkpoint import Card
 from stepward.reward_models.encoding.codec import Encoded
 from stepward.reward_models.heads import ScoreHead
-from stepward.reward_models.logprobs import token_logprobs
-
-if TYPE_CHECKING:
-    from stepward.reward_models.checkpoint import Card
-    from stepward.reward_models.reader import StepReader
-    from stepward.reward_models.readout import TokenBatch
-
-
-def step_logprobs(backbone: Backbone, batch: TokenBatch, hidden_AH: Tensor, *, so_far: bool) -> Tensor:
-    """[R, 1] in fp32: the log-probability of each step's own tokens, or of all steps so far. Differentiable.
-
-    `hidden_AH` is the last hidden state at every place of the batch; a token that traces share is predicted once.
-    """
-    own, back = torch.unique(batch.own_N, return_inverse=True)
-    before = torch.empty_like(own).scatter_(0, back, batch.before_N)
-    format = backbone.codec.format
-    never = backbone.codec.marker_id if format.added else None
-    ids = batch.ids_BT.flatten()[own]
-    logprobs_N = token_logprobs(hidden_AH[before], ids, backbone.unembedding, never=never)[back]
-    sums_R = logprobs_N.new_zeros(len(batch.reads_R)).index_add(0, batch.steps_N, logprobs_N)
-    if so_far:
-        sums_R = torch.cat([trace.cumsum(0) for trace in torch.split(sums_R, list(batch.counts))])
-    return sums_R.unsqueeze(1)
+from stepward.reward_models.reader import StepReader
 
 
 def pass_through() -> ScoreHead:
@@ -80,8 +57,6 @@ class AgainstReference:
     @classmethod
     def open(cls, policy: StepReader, card: Card, folder: Path) -> AgainstReference:
         """`policy` against the backbone that `card` names, which lies in `folder`; `ModelError` where it does not."""
-        from stepward.reward_models.reader import StepReader
-
         backbone = Backbone.open(folder, card.format, precision=card.precision)
         if backbone.revision != card.backbone_revision:
             raise ModelError(

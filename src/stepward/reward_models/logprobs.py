@@ -1,4 +1,4 @@
-"""What a language model thinks of given tokens: log-probabilities, without ever holding all logits.
+"""What a language model thinks of given tokens, or of steps: log-probabilities, without ever holding all logits.
 
 Full logits of a trace are tokens x vocabulary numbers: for 2,000 tokens of a 150,000-word vocabulary 1.2 GB in fp32,
 and twice that in a backward pass. So hidden states go through the unembedding a few rows at a time, and only the log-
@@ -11,6 +11,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+
+from stepward.reward_models.backbone import Backbone
+from stepward.reward_models.token_batch import TokenBatch
 
 AT_ONCE = 1024
 """Rows whose logits over the vocabulary are held at the same time."""
@@ -33,6 +36,23 @@ def token_logprobs(
         for states, ids in zip(torch.split(states_NH, at_once), torch.split(ids_N, at_once), strict=True)
     ]
     return torch.cat(found)
+
+
+def step_logprobs(backbone: Backbone, batch: TokenBatch, hidden_AH: Tensor, *, so_far: bool) -> Tensor:
+    """[R, 1] in fp32: the log-probability of each step's own tokens, or of all steps so far. Differentiable.
+
+    `hidden_AH` is the last hidden state at every place of the batch; a token that traces share is predicted once.
+    """
+    own, back = torch.unique(batch.own_N, return_inverse=True)
+    before = torch.empty_like(own).scatter_(0, back, batch.before_N)
+    format = backbone.codec.format
+    never = backbone.codec.marker_id if format.added else None
+    ids = batch.ids_BT.flatten()[own]
+    logprobs_N = token_logprobs(hidden_AH[before], ids, backbone.unembedding, never=never)[back]
+    sums_R = logprobs_N.new_zeros(len(batch.reads_R)).index_add(0, batch.steps_N, logprobs_N)
+    if so_far:
+        sums_R = torch.cat([trace.cumsum(0) for trace in torch.split(sums_R, list(batch.counts))])
+    return sums_R.unsqueeze(1)
 
 
 def _slice(states: Tensor, ids: Tensor, unembedding: nn.Module, never: int | None) -> Tensor:

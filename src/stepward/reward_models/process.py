@@ -82,7 +82,7 @@ class ProcessRewardModel:
         `second` reads the second output of a checkpoint that was trained to say two things; it has no calibrator.
 
         A folder without a card of ours is opened as a published checkpoint of `format`, by default the one that it is
-        recognised as; `public_load.open_public` has more to choose.
+        recognised as; `public.load.open_public` has more to choose.
         """
         published = any((folder / name).is_file() for name in PUBLISHED)
         if not (folder / CARD).is_file() and (format is not None or published):

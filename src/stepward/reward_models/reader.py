@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from stepward.errors import ScoreError
 from stepward.reward_models.backbone import Backbone
 from stepward.reward_models.encoding.codec import Encoded
-from stepward.reward_models.readout import LAST, Readout, TokenBatch, step_states
+from stepward.reward_models.readout import LAST, Readout, step_states
+from stepward.reward_models.token_batch import TokenBatch
 from stepward.reward_models.tree.check import longest_packed
 from stepward.reward_models.tree.incremental import IncrementalReader
 from stepward.reward_models.tree.packing import distinct_tokens, packs

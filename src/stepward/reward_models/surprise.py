@@ -11,16 +11,14 @@ reference as process rewards (arXiv 2412.01981), confidence as a step signal (ar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from stepward.errors import ModelError
 from stepward.reward_models.backbone import Backbone
-
-if TYPE_CHECKING:
-    from stepward.reward_models.readout import TokenBatch
+from stepward.reward_models.token_batch import TokenBatch
 
 SURPRISES = 4
 """Numbers per step."""

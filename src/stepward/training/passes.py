@@ -21,7 +21,8 @@ from torch.utils.checkpoint import checkpoint
 
 from stepward.reward_models.backbone import PRECISIONS, Backbone
 from stepward.reward_models.reader import length_batches
-from stepward.reward_models.readout import TokenBatch, step_states
+from stepward.reward_models.readout import step_states
+from stepward.reward_models.token_batch import TokenBatch
 from stepward.reward_models.tree.check import longest_packed
 from stepward.reward_models.tree.packing import distinct_tokens, packs
 from stepward.training.examples import Example

@@ -17,7 +17,7 @@ from torch import nn
 
 from stepward.reward_models.backbone import Backbone, quiet
 from stepward.reward_models.encoding.codec import Encoded
-from stepward.reward_models.readout import TokenBatch
+from stepward.reward_models.token_batch import TokenBatch
 from stepward.reward_models.tree.attention import transformer_of, use_tree_attention
 
 TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}

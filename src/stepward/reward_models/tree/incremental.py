@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from stepward.errors import ConfigError
 from stepward.reward_models.backbone import Backbone
 from stepward.reward_models.encoding.codec import Encoded
-from stepward.reward_models.readout import Readout, TokenBatch, step_states
+from stepward.reward_models.readout import Readout, step_states
 from stepward.reward_models.surprise import TOTALS
+from stepward.reward_models.token_batch import TokenBatch
 from stepward.reward_models.tree.attention import Block, Past
 from stepward.reward_models.tree.packing import Forest, Indexes, OldRun, packs, remainder
 from stepward.reward_models.tree.prefix_cache import Place, PrefixCache, reach
