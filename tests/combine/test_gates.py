@@ -32,6 +32,11 @@ def test_each_gate_gives_its_reason(gates: Gates, evidence: Evidence, reason: st
 def test_what_was_not_checked_has_not_failed() -> None:
     assert Gates(answered=True, ended=True, min_step=0.8).reasons(FINE) == ()
     assert Gates(safe=False).reasons(Evidence(steps=(0.1,), flagged=True)) == ()
+    assert Gates().reasons(Evidence(steps=(0.1,), ended=False, answered=False)) == (), "asked for by name alone"
+
+
+def test_a_limit_is_itself_allowed() -> None:
+    assert Gates(max_steps=2, max_characters=20, min_step=0.8).reasons(FINE) == ()
 
 
 def test_every_reason_is_kept() -> None:
@@ -84,8 +89,9 @@ def test_wrong_settings_and_scores_are_refused() -> None:
         Gates(min_step=math.nan)
     with pytest.raises(ConfigError, match="limits"):
         Gates(max_steps=0)
-    with pytest.raises(ScoreError, match="finite score"):
-        gate_pool(Gates(), [FINE], [math.nan])
+    for scores in ([math.nan, 0.5], [0.5, math.inf]):
+        with pytest.raises(ScoreError, match="finite score"):
+            gate_pool(Gates(), [FINE, FINE], scores)
     with pytest.raises(ScoreError, match="finite score"):
         gate_pool(Gates(), [FINE], [0.5, 0.6])
 

@@ -1,6 +1,7 @@
 """Promises are kept in simulation: seeds are fixed, margins are several standard errors wide."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,6 +107,16 @@ def test_clopper_keeps_its_promise_with_its_confidence() -> None:
     assert broken <= 300 * 0.1 + 4 * math.sqrt(300 * 0.1 * 0.9)
 
 
+def test_the_furthest_walk_counts_where_a_bad_patch_ends_the_first() -> None:
+    """A quarter of the best 400 is wrong and nothing below them: one walk stops there, a later one does not."""
+    scores, right = np.linspace(1, 0, 1000), np.ones(1000)
+    right[300:400] = 0
+    control = RiskControl(alpha=0.2, promise="clopper")
+    found = control.fit(scores, right, range(1000))
+    assert (found.tau, found.accepted, found.risk) == (0.0, 1.0, 0.1)
+    assert 0.3 <= replace(control, starts=1, grid=10).fit(scores, right, range(1000)).accepted < 0.4
+
+
 def test_clopper_draws_one_trace_a_problem() -> None:
     scores, right, problems = world(100, 5, np.random.default_rng(0), power=0.5)
     found = RiskControl(alpha=0.5, promise="clopper").fit(scores, right, problems)
@@ -115,8 +126,16 @@ def test_clopper_draws_one_trace_a_problem() -> None:
 
 
 def test_wrong_promises_and_scores_are_refused() -> None:
-    for wrong in ({"alpha": 0.0}, {"alpha": 0.1, "delta": 1.0}, {"alpha": 0.1, "promise": "vow"}):
+    for wrong in (
+        {"alpha": 0.0},
+        {"alpha": 1.0},
+        {"delta": 0.0},
+        {"delta": 1.0},
+        {"promise": "vow"},
+        {"starts": 0},
+        {"starts": 5, "grid": 4},
+    ):
         with pytest.raises(ConfigError):
-            RiskControl(**wrong)
+            RiskControl(**{"alpha": 0.1, **wrong})
     with pytest.raises(ScoreError, match="not a finite"):
         RiskControl(alpha=0.1).fit([math.nan, 0.5], [0, 1], [0, 1])

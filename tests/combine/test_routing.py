@@ -54,9 +54,17 @@ def test_our_numbers_are_those_of_scikit_learn() -> None:
 
 
 def test_two_domains_are_routed_like_three() -> None:
-    router = fit_by_words([p for p in problems() if p.domain != "law"], sure=0.6)
-    assert router.route(Problem(id="n", text=TOPICS["maths"])).domain == "maths"
-    assert router.route(Problem(id="n", text=TOPICS["biology"])).domain == "biology"
+    known = [p for p in problems() if p.domain != "law"]
+    router = fit_by_words([*known, Problem(id="u", text="of no domain that is known")], sure=0.6)
+    assert router == fit_by_words(known, sure=0.6), "what names no domain teaches nothing"
+    for domain in router.domains:
+        assert router.route(Problem(id="n", text=TOPICS[domain])).domain == domain
+    texts, text = [problem.text for problem in known], "the enzymes solve the integral"
+    rival = TfidfVectorizer(token_pattern=r"[a-z]{2,}", min_df=2).fit(texts)
+    model = LogisticRegression(C=10.0, max_iter=1000).fit(rival.transform(texts), [p.domain for p in known])
+    chance = max(model.predict_proba(rival.transform([text]))[0])
+    assert 0.5 < chance < 0.99
+    assert router.route(Problem(id="n", text=text)).chance == pytest.approx(chance, abs=1e-4)
 
 
 def test_an_unsure_router_names_no_expert() -> None:
@@ -68,7 +76,7 @@ def test_an_unsure_router_names_no_expert() -> None:
 
 def test_names_are_taken_only_where_there_is_an_expert() -> None:
     router = ByName(domains=("law",))
-    assert router.route(Problem(id="n", text="t", domain="law")).domain == "law"
+    assert router.route(Problem(id="n", text="t", domain="law")) == Route(domain="law", chance=1.0)
     assert router.route(Problem(id="n", text="t", domain="art")).domain == ""
 
 
@@ -85,5 +93,8 @@ def test_routers_refuse_what_cannot_teach_them() -> None:
         fit_by_words([Problem(id="a", text="the law", domain="law")])
     with pytest.raises(LabelError, match="no word"):
         fit_by_words([Problem(id="a", text="cat", domain="x"), Problem(id="b", text="dog", domain="y")])
+    for sure in (-0.1, 1.1):
+        with pytest.raises(ConfigError, match="sure must lie"):
+            replace(ROUTER, sure=sure)
     with pytest.raises(ConfigError, match="every domain needs"):
         ByWords(domains=("a", "b"), words=("x",), idf=(1.0,), weights=((1.0,),), shifts=(0.0,))

@@ -113,12 +113,12 @@ def test_soft_labels_are_judged_by_value_less_the_error_of_the_reference() -> No
 
 def test_the_squared_error_of_k_of_n_is_that_of_a_binomial_share() -> None:
     rng = np.random.default_rng(3)
-    worth = rng.random(4000)
-    said = [labels_of(f"p{i}", [k / 8], target="value") for i, k in enumerate(rng.binomial(8, worth))]
-    true = [labels_of(f"p{i}", [k / 64], target="value", trials=64) for i, k in enumerate(rng.binomial(64, worth))]
-    assert judge_values(said, true, seed=0).squared_error.value == pytest.approx(
-        np.mean(worth * (1 - worth) / 8), rel=0.1
-    )
+    worth = rng.random((200, 20))
+    said = [labels_of(f"p{i}", ks / 8, target="value") for i, ks in enumerate(rng.binomial(8, worth))]
+    true = [labels_of(f"p{i}", ks / 64, target="value", trials=64) for i, ks in enumerate(rng.binomial(64, worth))]
+    quality = judge_values(said, true, seed=0)
+    assert quality.steps == worth.size
+    assert quality.squared_error.value == pytest.approx(np.mean(worth * (1 - worth) / 8), rel=0.1)
 
 
 def test_only_value_labels_are_judged_by_values() -> None:

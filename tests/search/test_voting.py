@@ -68,6 +68,18 @@ def test_one_certain_trace_is_held_and_cannot_outvote_the_rest() -> None:
     assert vote.groups[1].score == pytest.approx(math.log((1 - HELD) / HELD))
 
 
+def test_the_losers_follow_by_their_scores() -> None:
+    vote = weighted_majority(["A", "B", "C", "C", "D"], [0.3, 0.2, 0.4, 0.5, 0.25])
+    assert [group.answer for group in vote.groups] == ["C", "A", "D", "B"]
+    assert vote.margin == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("worst", [0.0, HELD / 2])
+def test_an_impossible_trace_is_held_too(worst: float) -> None:
+    (group,) = weighted_majority(["A"], [worst], how="log_odds").groups
+    assert group.score == pytest.approx(math.log(HELD / (1 - HELD)))
+
+
 @given(st.permutations(range(5)))
 def test_the_winner_does_not_depend_on_the_order_of_distinct_votes(order: list[int]) -> None:
     vote = weighted_majority([ANSWERS[i] for i in order], [WEIGHTS[i] for i in order])

@@ -57,7 +57,7 @@ def weights(folder):
 
 
 def same(one, two):
-    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+    return one and one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 
 
 def auroc(folder, pairs):
@@ -66,20 +66,31 @@ def auroc(folder, pairs):
     return roc_auc_score(good, [value for own in scores for value in own.values])
 
 
+@pytest.fixture(scope="module")
+def unbroken(tiny_backbone, example_set, tmp_path_factory):
+    """The folder of a training by each mode that nothing stopped, and what was returned. Read only."""
+    folders = {mode: tmp_path_factory.mktemp("unbroken") / mode for mode in SPECS}
+    return {
+        mode: (folder, train(example_set, SPECS[mode], backbone=tiny_backbone, out=folder))
+        for mode, folder in folders.items()
+    }
+
+
 @pytest.mark.parametrize("mode", SPECS)
-def test_every_mode_learns_and_its_checkpoint_scores(mode, tiny_backbone, example_set, learnable, tmp_path):
-    result = train(example_set, SPECS[mode], backbone=tiny_backbone, out=tmp_path / "prm")
-    card = read_card(tmp_path / "prm")
+def test_every_mode_learns_and_its_checkpoint_scores(mode, unbroken, learnable):
+    folder, result = unbroken[mode]
+    card = read_card(folder)
     assert result.finished and result.figures == card.training["figures"]
     assert (card.mode, card.kind, card.format.target) == (mode, "prm", "validity")
     assert result.figures["labels"] == sum(len(made.labels) for _, made in learnable)
-    assert auroc(tmp_path / "prm", learnable) > 0.97
+    assert auroc(folder, learnable) > 0.97
 
 
 @pytest.mark.parametrize("mode", ["full", "lora"])
-def test_an_interrupted_training_ends_with_the_weights_of_an_unbroken_one(mode, tiny_backbone, example_set, tmp_path):
-    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
-    train(example_set, SPECS[mode], backbone=tiny_backbone, out=unbroken)
+def test_an_interrupted_training_ends_with_the_weights_of_an_unbroken_one(
+    mode, unbroken, tiny_backbone, example_set, tmp_path
+):
+    whole, broken = unbroken[mode][0], tmp_path / "broken"
 
     def die_at(step):
         def progress(report):
@@ -93,27 +104,24 @@ def test_an_interrupted_training_ends_with_the_weights_of_an_unbroken_one(mode, 
             train(example_set, SPECS[mode], backbone=tiny_backbone, out=broken, watch=die_at(step))
         torch.manual_seed(step)
     assert train(example_set, SPECS[mode], backbone=tiny_backbone, out=broken).finished
-    assert same(weights(unbroken), weights(broken))
+    assert same(weights(whole), weights(broken))
     lines = [json.loads(line) for line in (broken / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, lines[-1]["steps"] + 1))
-    assert (broken / "metrics.jsonl").read_text() == (unbroken / "metrics.jsonl").read_text()
+    assert (broken / "metrics.jsonl").read_text() == (whole / "metrics.jsonl").read_text()
 
 
 @pytest.mark.parametrize("mode", SPECS)
-def test_a_stop_request_saves_and_the_next_call_goes_on(mode, tiny_backbone, example_set, tmp_path):
+def test_a_stop_request_saves_and_the_next_call_goes_on(mode, unbroken, tiny_backbone, example_set, tmp_path):
     asked = []
 
     def stop():
         asked.append(1)
         return len(asked) > 2 or mode == "frozen"
 
-    stopped = train(
-        example_set, SPECS[mode], backbone=tiny_backbone, out=tmp_path / "a" / "prm", watch=Watch(stop=stop)
-    )
-    assert not stopped.finished and not (tmp_path / "a" / "prm" / "stepward.json").exists()
-    train(example_set, SPECS[mode], backbone=tiny_backbone, out=tmp_path / "a" / "prm")
-    train(example_set, SPECS[mode], backbone=tiny_backbone, out=tmp_path / "b" / "prm")
-    assert same(weights(tmp_path / "a" / "prm"), weights(tmp_path / "b" / "prm"))
+    stopped = train(example_set, SPECS[mode], backbone=tiny_backbone, out=tmp_path / "prm", watch=Watch(stop=stop))
+    assert not stopped.finished and not (tmp_path / "prm" / "stepward.json").exists()
+    train(example_set, SPECS[mode], backbone=tiny_backbone, out=tmp_path / "prm")
+    assert same(weights(tmp_path / "prm"), weights(unbroken[mode][0]))
 
 
 def test_a_finished_training_is_not_repeated_and_another_is_refused(tiny_backbone, example_set, tmp_path):
