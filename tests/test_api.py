@@ -9,7 +9,7 @@ import stepward
 from stepward.errors import ConfigError, TraceError
 from stepward.policies.fake import ScriptedPolicy
 from stepward.reward_models.fake import HostileScorer, ScriptedScorer
-from stepward.types import Problem
+from stepward.types import Problem, StepScores
 from stepward.world.checker import WorldChecker, reference_solution
 from stepward.world.problems import World
 
@@ -30,6 +30,22 @@ def test_score_gives_one_value_per_step_and_shows_itself() -> None:
     assert found.likely_error == 0
     assert "first likely error" in shown(found)
     assert "Ben has 12 + 5 = 18 coins." in found._repr_html_()
+
+
+@pytest.mark.parametrize(
+    "convention, index, said",
+    [("margin", 1, "first likely error: step 1"), ("logit", None, "not known"), ("log_ratio", None, "not known")],
+)
+def test_a_likely_error_is_said_only_of_scores_that_have_a_zero(convention, index, said) -> None:
+    class Engine:
+        origin = SCORER.origin
+
+        def score_batch(self, pairs):
+            return [StepScores(values=(0.3, -0.1), convention=convention) for _ in pairs]
+
+    found = stepward.score("Ann has 12 coins.", TEXT, model=Engine(), segmenter="newline")
+    assert found.likely_error == index
+    assert said in shown(found)
 
 
 def test_results_show_hostile_text_as_text() -> None:

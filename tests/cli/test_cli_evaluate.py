@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from stepward.cli.evaluate import scoring
 from stepward.cli.main import app
 from stepward.errors import ConfigError, StepwardError
 
@@ -99,6 +100,10 @@ def test_the_same_inputs_give_the_same_bytes(folder: Path) -> None:
     before = published(folder / "runs" / "two")
     assert "report.html" in stepward("report", "runs/two")
     assert published(folder / "runs" / "two") == before
+    stale = folder / "runs" / "two" / "evaluation" / "tables" / "of-an-older-version.csv"
+    stale.write_text("x")
+    stepward("report", "runs/two")
+    assert published(folder / "runs" / "two") == before, "a table that is no longer made does not stay"
 
 
 def test_the_checklist_says_what_the_run_answers_and_what_it_does_not(folder: Path) -> None:
@@ -110,6 +115,7 @@ def test_the_checklist_says_what_the_run_answers_and_what_it_does_not(folder: Pa
     assert len(items) == 6
     assert items["What did it cost?"] == []
     assert "ORM + N: not in this run" not in str(items["Does PRM + N beat ORM + N?"])
+    assert "no card says what orm, prm is; its name was taken for it" in str(items["Does PRM + N beat ORM + N?"])
     assert all((folder / "runs" / "one" / part["file"]).is_file() for said in items.values() for part in said)
     write(folder / "bare.yaml", [])
     (folder / "bare.yaml").write_text("name: bare\nstages: {problems: {use: world, count: 2, seed: 1}}\n")
@@ -123,6 +129,9 @@ def test_a_leaderboard_compares_runs_on_equal_data_and_refuses_others(folder: Pa
     shown = json.loads(stepward("leaderboard", "runs/one", "runs/shifted", "--json"))
     assert shown["rows"][0][:2] == ["one", "prm"]
     assert {row[0] for row in shown["rows"]} == {"one", "shifted"}
+    pairs = shown["pairs"]["rows"]
+    assert [row[0] for row in pairs] == ["step AUROC"] * 3 + ["best of 2"] * 3
+    assert ["one: prm", "shifted: prm"] in [row[1:3] for row in pairs] and pairs[0][-1] in ("yes", "no")
     write(folder / "other.jsonl", rows(9))
     found = json.loads(stepward("evaluate", "other.jsonl", "--rate", "scored=1", "--to", "runs/other", "--json"))
     assert found["rates"] == {"scored": 1.0} and [each["name"] for each in found["scorers"]] == ["orm", "prm"]
@@ -134,8 +143,45 @@ def test_a_leaderboard_compares_runs_on_equal_data_and_refuses_others(folder: Pa
     for name in ("board.html", "board.md", "board.csv", "board.tex"):
         stepward("leaderboard", "runs/one", "runs/shifted", "--to", name)
         assert "shifted" in (folder / name).read_text()
+        assert "shifted: prm" in (folder / name.replace(".csv", "-pairs.csv")).read_text()
     assert "written as .html" in mistake("leaderboard", "runs/one", "--to", "board.pdf")
     assert "holds no evaluation" in mistake("leaderboard", "runs/bare")
+
+
+def test_labels_of_several_labelers_need_a_choice_and_the_others_are_the_ceiling(folder: Path) -> None:
+    ann = [row | {"labeler": {"maker": "human:ann"}} for row in rows(8)]
+    ben = [row | {"labeler": {"maker": "human:ben"}, "labels": [1, 1, row["labels"][2]]} for row in ann]  # type: ignore[index]
+    write(folder / "two.jsonl", [row for pair in zip(ann, ben, strict=True) for row in pair])
+    told = mistake("evaluate", "two.jsonl")
+    assert "human:ann (48 steps), human:ben (48 steps)" in told and "--labeler" in told
+    assert "is no labeler of these traces" in mistake("evaluate", "two.jsonl", "--labeler", "cas")
+    found = json.loads(stepward("evaluate", "two.jsonl", "--labeler", "ann", "--to", "runs/ann", "--json"))
+    assert (found["data"]["traces"], found["data"]["labeler"]) == (16, "human:ann")
+    assert [each["name"] for each in found["labelers"]] == ["human:ben"]
+    made = folder / "runs" / "ann" / "evaluation"
+    assert "those of human:ann alone" in (made / "MODEL_CARD.md").read_text()
+    assert "Agreement with people" in (made / "report.html").read_text()
+    assert (made / "tables" / "human-ann-and-human-ben.csv").is_file()
+
+
+def test_with_a_model_labelers_are_checked_before_anything_is_scored(folder: Path) -> None:
+    two = [row | {"labeler": {"maker": f"human:{who}"}} for who in ("ann", "ben") for row in rows(2)]
+    write(folder / "paid.jsonl", two)
+    told = mistake("evaluate", "paid.jsonl", "--model", "nowhere", "--to", "runs/paid")
+    assert "several labelers" in told and not (folder / "runs" / "paid" / "scores").exists()
+
+
+def test_a_calibrated_model_is_scored_raw_once_and_both_scores_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "stepward.json").write_text(json.dumps({"calibrator": {"calibrator": "platt", "a": 2, "b": 0}}))
+    model = str(tmp_path)
+    assert scoring(model, "scores") == {
+        "scores_raw": {"use": "score", "source": "labels", "model": model, "read": "raw"},
+        "scores": {"use": "calibrate_scores", "source": "scores_raw", "model": model},
+    }
+    (tmp_path / "stepward.json").write_text(json.dumps({"calibrator": None}))
+    assert list(scoring(model, "scores")) == ["scores"]
+    (tmp_path / "stepward.json").write_text("{")
+    assert list(scoring(model, "scores")) == ["scores"], "what is wrong with the card is said where it is opened"
 
 
 def test_rates_that_are_none_are_named_and_do_not_run() -> None:

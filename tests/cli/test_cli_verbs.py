@@ -1,13 +1,16 @@
 """The verbs over files, one after another, as a newcomer would use them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from stepward.calibrate import Platt, to_json
 from stepward.cli.main import app
 from stepward.datasets.native_write import write_problems
+from stepward.reward_models.checkpoint import set_calibrator
 from stepward.world.problems import World
 
 run = CliRunner()
@@ -68,6 +71,14 @@ def test_labelling_keeps_counts_and_goes_on_with_its_own_run(folder: Path) -> No
     assert {row["labels"][0] for row in rows(folder / "labels.jsonl")} <= {0, 1}  # type: ignore[index]
 
 
+def test_training_tells_what_it_learned_from_and_how_well(folder: Path) -> None:
+    arguments = ("train", "labels.jsonl", "--backbone", "quickstart", "--to", "runs/prm")
+    shown, found = stepward(*arguments), json.loads(stepward(*arguments, "--json"))
+    assert "traces of 12 problems" in shown and "held-out loss: 0." in shown
+    assert found["training"]["figures"]["traces"] == found["training"]["examples"] > 0
+    assert found["model"] == "runs/prm/model/model" and (folder / found["model"]).is_dir()
+
+
 def test_scoring_a_text_names_the_model_and_marks_the_first_likely_error(folder: Path) -> None:
     problem = WORLD.draw(1, 1)[0].text
     (folder / "solution.txt").write_text("Ann is 3 + 4 = 9 years old.\nThe answer is 9.\n")
@@ -94,12 +105,26 @@ def test_evaluation_tells_figures_baselines_cost_and_that_the_problems_taught_th
     assert "AUROC" in shown and "position" in shown and "ECE" in shown
     assert "12 of 12 problems taught prm" in shown
     found = json.loads(stepward(*arguments, "--rate", "scored=2", "--to", "runs/evaluated", "--json"))
-    assert found["scorers"][0]["name"] == "prm" and 0 <= found["scorers"][0]["steps"]["auroc"]["value"] <= 1
+    assert found["scorers"][0]["name"] == found["scorers"][0]["kind"] == "prm"
+    assert 0 <= found["scorers"][0]["steps"]["auroc"]["value"] <= 1
     assert found["scorers"][0]["spend"]["scorer_tokens"] > 0
     table = (folder / "runs" / "evaluated" / "evaluation" / "tables" / "step-scores-against-labels.csv").read_text()
-    assert table.splitlines()[0].endswith("price,price low,price high") and "tokens scored" in table
+    assert table.splitlines()[0].endswith(",price") and "tokens scored" in table, "a price has no interval"
     card = (folder / "runs" / "evaluated" / "evaluation" / "MODEL_CARD.md").read_text()
     assert "of which 12 stand among the 12 judged on" in card and "backbone" in card
+
+
+def test_a_calibrated_model_is_judged_before_and_after_at_the_price_of_one_pass(folder: Path) -> None:
+    shutil.copytree(folder / "runs" / "prm" / "model" / "model", folder / "calibrated")
+    set_calibrator(folder / "calibrated", to_json(Platt(a=0.5, b=1.0)))
+    arguments = ("evaluate", "labels.jsonl", "--model", "calibrated", "--to", "runs/calibrated", "--json")
+    first = json.loads(stepward(*arguments))["scorers"][0]
+    assert first["before"]["brier"]["value"] != first["steps"]["brier"]["value"]
+    assert [row["name"] for row in first["changes"] if row["axis"] == "all"] == ["all steps"]
+    plain = ("evaluate", "labels.jsonl", "--model", "runs/prm/model/model", "--to", "runs/plain", "--json")
+    raw = json.loads(stepward(*plain))["scorers"][0]
+    assert first["before"]["brier"] == raw["steps"]["brier"] and "before" not in raw
+    assert first["spend"]["scorer_tokens"] == raw["spend"]["scorer_tokens"] > 0
 
 
 @pytest.mark.parametrize("method", ["best_of_n", "majority", "weighted_majority"])

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from stepward.evaluation.evaluate import Entrant, Material
+from stepward.evaluation.material import Entrant, Material
 from stepward.segment.cut import from_steps
 from stepward.types import LabeledTrace, Origin, Problem, Spend, StepLabel, StepScores, Verdict
 

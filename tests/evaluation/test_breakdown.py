@@ -7,7 +7,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from stepward.codec import from_json, to_json
 from stepward.errors import LabelError
-from stepward.evaluation.breakdown import FEWEST_STEPS, GroupQuality, break_down, calibration_change
+from stepward.evaluation.breakdown import GroupQuality, average, break_down
+from stepward.evaluation.calibration_change import calibration_change
+from stepward.evaluation.groups import FEWEST_STEPS
 from stepward.evaluation.ranking import rank_views
 from stepward.evaluation.steps import Judged
 from stepward.metrics.calibration import brier, ece
@@ -149,3 +151,66 @@ def test_views_of_one_class_give_their_reason() -> None:
     assert rank_views(right, seed=0)[0].reason == "steps of one class"
     with pytest.raises(LabelError, match="no labelled step"):
         rank_views([judged("p", [None], [0.5])], seed=0)
+
+
+def test_a_group_stands_out_by_a_test_over_all_groups() -> None:
+    found = break_down(world(), DOMAINS, seed=0)
+    policies = of(found, "policy")
+    good, useless = policies["policy:a"], policies["policy:b"]
+    assert good.gap is not None and useless.gap is not None and good.gap_test is not None
+    assert good.gap.low > 0 > useless.gap.high and good.gap_test.sure
+    assert good.auroc is not None and useless.auroc is not None
+    pooled = rank_views(world(), seed=0)[0].auroc
+    assert pooled is not None
+    assert good.gap.value == pytest.approx(good.auroc.value - pooled.value)
+    tests = [group.gap_test for group in found if group.gap_test is not None]
+    assert {test.family for test in tests} == {len(tests)}
+    assert all(test.holm >= test.p for test in tests)
+    assert of(found, "domain")["logic"].gap is None, "too few problems"
+    (whole,) = of(break_down(world(), {}, seed=0, axes=("all",)), "all").values()
+    assert whole.gap is None and whole.steps == sum(len(j.scores) for j in world())
+
+
+def test_groups_of_one_draw_of_problems_share_it() -> None:
+    """The gap of two halves of each problem is paired: alike halves differ by nothing, however hard the problems."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for p in range(20):
+        good, scores = (rng.random(4) < 0.5).astype(float).tolist(), rng.random(4).tolist()
+        rows += [judged(f"p{p}", good, scores, maker) for maker in ("policy:a", "policy:b")]
+    group = of(break_down(rows, {}, seed=0, axes=("policy",)), "policy")["policy:a"]
+    assert group.gap is not None and (group.gap.low, group.gap.high) == (pytest.approx(0), pytest.approx(0))
+
+
+def test_the_average_counts_each_group_alike() -> None:
+    groups = break_down(world(), DOMAINS, seed=0)
+    found = average(groups, "policy")
+    own = list(of(groups, "policy").values())
+    assert found.groups == 2 and found.ece is not None and found.auroc is not None
+    assert found.ece.value == pytest.approx(np.mean([group.ece.value for group in own if group.ece]))
+    assert found.auroc.low == pytest.approx(np.mean([group.auroc.low for group in own if group.auroc]))
+    assert average(groups, "domain").groups == 1, "a group without figures is none"
+    assert average([], "policy").ece is None
+
+
+def test_policies_and_domains_keep_the_bins_of_their_diagrams() -> None:
+    for group in break_down(world(), DOMAINS, seed=0):
+        drawn = group.axis in ("policy", "domain") and group.name != "logic"
+        assert bool(group.bins) == drawn
+        assert sum(each.count for each in group.bins) == (group.steps if drawn else 0)
+
+
+def test_calibration_is_tested_over_all_groups_and_an_axis_of_one_group_is_not_told_twice() -> None:
+    before = world()
+    after = [
+        replace(j, scores=StepScores(values=tuple(0.6 + 0.2 * (v - 0.5) for v in j.scores.values))) for j in before
+    ]
+    found = calibration_change(before, after, dict.fromkeys(DOMAINS, "maths"), seed=0)
+    assert [(row.axis, row.name) for row in found] == [
+        ("all", "all steps"),
+        ("policy", "policy:a"),
+        ("policy", "policy:b"),
+    ]
+    assert all(row.gain_test is not None and row.gain_test.family == 3 for row in found)
+    assert found[2].gain_test is not None and found[2].gain_test.sure
+    assert found[0].bins_before == () and found[1].bins_before != found[1].bins_after

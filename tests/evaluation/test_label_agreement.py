@@ -9,7 +9,7 @@ from stepward.errors import ConfigError, LabelError
 from stepward.evaluation.agreement import agreement
 from stepward.evaluation.dropped import RelabelCounter, difficulty_of, span
 from stepward.evaluation.noise import confident_joint, noise_matrix, rollout_noise
-from stepward.metrics.agreement import cohen_kappa
+from stepward.metrics.agreement import Rating, cohen_kappa, gwet_ac1, krippendorff_alpha, weighted_kappa
 from stepward.metrics.binomial import CountPosterior
 from stepward.relabel.after_error import AfterError
 from stepward.relabel.filters.few_trials import FewTrials
@@ -53,6 +53,32 @@ def test_rates_and_kappas_are_those_of_the_counts() -> None:
     assert found.first_error.rate.low <= 3 / 5 <= found.first_error.rate.high
 
 
+def test_every_row_has_measures_that_take_chance_off() -> None:
+    found = agreement(SOME, seed=0)
+    first: list[Rating | None] = [2, "none", 2, "none", 0]
+    second: list[Rating | None] = [2, "none", 1, 1, 0]
+    assert found.first_error.alpha.value == pytest.approx(krippendorff_alpha([first, second]))
+    assert found.first_error.ac1.value == pytest.approx(gwet_ac1([first, second]))
+    for row in (found.first_error, found.steps):
+        assert row.alpha.low <= row.alpha.value <= row.alpha.high and row.ac1.low <= row.ac1.value <= row.ac1.high
+
+
+def test_first_errors_are_compared_as_shares_of_their_traces() -> None:
+    found = agreement(SOME, seed=0).prefix
+    assert found is not None
+    first, second = [2 / 4, 1.0, 2 / 4, 1.0, 0.0], [2 / 4, 1.0, 1 / 4, 1 / 2, 0.0]
+    assert found.interval_alpha.value == pytest.approx(krippendorff_alpha([first, second], level="interval"))
+    assert found.ordinal_alpha.value == pytest.approx(krippendorff_alpha([first, second], level="ordinal"))
+    assert found.weighted_kappa.value == pytest.approx(weighted_kappa(first, second, [at / 4 for at in range(5)]))
+
+
+def test_lengths_alone_are_no_agreement() -> None:
+    """One sees no error, the other one at the last step, of long and short traces: bare indexes would agree."""
+    long_, short = "+" * 12, "++"
+    found = agreement(rows(*((f"p{at}", t, t[:-1] + "-") for at, t in enumerate([long_, short] * 5))), seed=0)
+    assert found.prefix is not None and found.prefix.interval_alpha.value < 0
+
+
 def test_agreement_is_told_by_length_and_by_where_the_first_labelling_sees_the_error() -> None:
     found = agreement(SOME, seed=0)
     assert [(row.name, row.units, row.rate.value) for row in found.by_length] == [
@@ -67,6 +93,7 @@ def test_agreement_is_told_by_length_and_by_where_the_first_labelling_sees_the_e
 def test_kappa_is_undefined_where_chance_agreement_is_complete() -> None:
     found = agreement(rows(("p", "++", "++"), ("q", "+", "+")), seed=0)
     assert found.first_error.rate.value == 1.0 and math.isnan(found.first_error.kappa.value)
+    assert math.isnan(found.steps.alpha.value) and math.isnan(found.steps.ac1.value)
 
 
 def test_what_cannot_be_compared_is_refused() -> None:

@@ -120,6 +120,18 @@ def test_verdicts_on_reasons_complete_the_mr_score(tmp_path: Path) -> None:
     mapping["marked"] = marked(benchmark="mr_gsm8k", reasons=write(tmp_path / "reasons.jsonl", verdicts))
     run_recipe(Recipe.of({"name": "b", "seed": 0, "stages": mapping}), tmp_path / "run")
     assert found(tmp_path / "run").main.value == pytest.approx(0.2 + 0.3 + 0.5 * 0.5)
+    foreign = write(tmp_path / "foreign.jsonl", [*verdicts, {"trace": "q/9", "right": True}])
+    mapping["marked"] = marked(benchmark="mr_gsm8k", reasons=foreign)
+    with pytest.raises(DataError, match=r"1 of 5 verdicts are of traces that no row holds; got \['q/9'\]"):
+        run_recipe(Recipe.of({"name": "b", "seed": 0, "stages": mapping}), tmp_path / "foreign")
+
+
+def test_a_file_of_which_every_row_is_left_out_says_why(tmp_path: Path) -> None:
+    blank = {"input": "b a", "steps": ["a", ""], "target": "a b", "answer": "a b", "mistake_index": 1}
+    path = write(tmp_path / "rows.jsonl", [blank])
+    stages: dict[str, Json] = {"rows": {"use": "read", "format": "big_bench_mistake", "paths": [path]}}
+    with pytest.raises(DataError, match=r"every row was left out: .*1 dropped: the mistake is a blank step"):
+        run_recipe(Recipe.of({"name": "b", "seed": 0, "stages": stages}), tmp_path / "run")
 
 
 def test_settings_that_do_not_fit_are_refused_before_any_work(tmp_path: Path) -> None:

@@ -33,6 +33,9 @@ def test_an_empirical_prior_is_fitted_to_the_problem_s_counts() -> None:
     assert values(found)[0] == pytest.approx(prior.mean(8, 8), abs=1e-4)
     (alone,) = PosteriorMean(prior="empirical").relabel(PROBLEM, [rolled([(0, 8)])])
     assert values(alone) == [0.0556], "one label fits no prior: Jeffreys'"
+    two = fit_prior([8, 1], [8, 2])
+    (pair,) = PosteriorMean(prior="empirical").relabel(PROBLEM, [rolled([(8, 8), (1, 2), (1, 1)])])
+    assert values(pair)[:2] == pytest.approx([two.mean(8, 8), two.mean(1, 2)], abs=1e-4), "two fit one; 1 of 1 has none"
     assert PosteriorMean().relabel(PROBLEM, [marked("+-")]) == [marked("+-")], "no counts, no change"
 
 
@@ -44,8 +47,9 @@ def test_the_chance_of_a_good_step_given_a_noisy_label_is_bayes_rule() -> None:
     assert values(found) == [0.96, 0.4, None] and found.target == "prefix"
     certain = PosteriorTruth(target="prefix", false_bad=0.0, false_good=0.0, good_share=1.0)
     assert certain.chance(called_good=False) == 0.5
-    with pytest.raises(ConfigError):
-        replace(rule, false_bad=0.95)
+    for wrong in ({"false_bad": 0.95}, {"false_bad": -0.1}, {"good_share": 1.1}):
+        with pytest.raises(ConfigError, match="rates lie"):
+            replace(rule, **wrong)
 
 
 def test_guessing_is_taken_off_multiple_choice_alone() -> None:
@@ -127,5 +131,7 @@ def test_premises_that_do_not_fit_are_refused(premises: Json) -> None:
 def test_a_trace_without_premises_is_left_out_where_asked_and_other_targets_are_refused() -> None:
     (found,) = Propagation(missing="drop").relabel(PROBLEM, [marked("+-", target="validity")])
     assert signs(found) == "??"
+    bare = marked("??")
+    assert Propagation().relabel(PROBLEM, [bare]) == [bare], "no label, nothing to spread"
     with pytest.raises(LabelError, match="wrong in themselves"):
         Propagation().relabel(PROBLEM, [marked("+-")])

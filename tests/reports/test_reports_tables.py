@@ -50,6 +50,14 @@ def test_a_terminal_shows_markup_and_escapes_as_text() -> None:
     assert not {"\x9b", "\u202e", "\x00"} & set(out.getvalue())
 
 
+def test_a_narrow_terminal_breaks_names_and_cuts_none() -> None:
+    out = io.StringIO()
+    names = tuple(f"olympiadbench{index}" for index in range(6))
+    Console(file=out, width=40).print(rich_table(Table(title="", columns=names, rows=(names,))))
+    shown = out.getvalue()
+    assert "…" not in shown and shown.count("l") == 2 * len(names)
+
+
 def test_markdown_aligns_numbers_and_escapes_its_own_marks() -> None:
     assert markdown(TABLE).splitlines()[2:5] == [
         "| method | accuracy | tokens |",

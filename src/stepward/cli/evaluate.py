@@ -26,6 +26,9 @@ def command(
     model: Annotated[str, typer.Option(help="Folder of a reward model; without it the file's own scores.")] = "",
     orm: Annotated[str, typer.Option(help="Folder of an outcome model that stands beside it.")] = "",
     scores: Annotated[list[str] | None, typer.Option(help="Scores in the file to judge; all if not given.")] = None,
+    labeler: Annotated[
+        str, typer.Option(help="Whose labels are taken for true, where several labeled the same traces.")
+    ] = "",
     train_labels: Annotated[Path | None, typer.Option(help="Labels to fit the trivial baselines on.")] = None,
     format: Annotated[str, typer.Option(help="Format of the label files.")] = "native",
     rate: Annotated[
@@ -40,24 +43,47 @@ def command(
 ) -> None:
     """Judge a scorer: step AUROC, first errors, calibration, best of n, failures and cost, each with intervals."""
     stages: dict[str, Json] = {"labels": data_stage(labels, format)}
+    if model or orm:
+        stages["labelers"] = {"use": "check_labelers", "source": "labels", "labeler": labeler}
     judged: dict[str, Json] = {}
-    for name, folder, reduce in (("prm", model, ()), ("orm", orm, ("last",))):
+    for name, folder, stage in (("prm", model, "scores"), ("orm", orm, "orm_scores")):
         if folder:
-            stage = "scores" if name == "prm" else "orm_scores"
-            stages[stage] = {"use": "score", "source": "labels", "model": folder}
-            judged[name] = {"stage": stage} | ({"reduce": list(reduce)} if reduce else {})
+            added = scoring(folder, stage)
+            stages |= added
+            before = f"{stage}_raw" if len(added) > 1 else ""
+            judged[name] = {"stage": stage, "before": before} | ({"reduce": ["last"]} if name == "orm" else {})
     evaluation: dict[str, Json] = {"use": "evaluate", "labels": "labels", "name": labels.name, "shown": shown}
     evaluation |= {"scores": judged, "rates": _rates(rate or [], currency)}
     if scores or not model:
         evaluation["stored"] = list(scores or [])
     if model:
         evaluation["model"] = model
+    if labeler:
+        evaluation["labeler"] = labeler
     if train_labels:
         stages["train_labels"] = data_stage(train_labels, format)
         evaluation["baselines"] = "train_labels"
     stages[STAGE] = evaluation
     run, _ = Verb(name="evaluate", stages=stages, seed=seed, overrides=set or [], to=to).run()
     _show(run, json)
+
+
+def scoring(folder: str, stage: str) -> dict[str, Json]:
+    """Stages that score with the model in `folder`; a calibrated one raw first, so that both are there to compare."""
+    score: dict[str, Json] = {"use": "score", "source": "labels", "model": folder}
+    if not _is_calibrated(Path(folder)):
+        return {stage: score}
+    raw = f"{stage}_raw"
+    return {raw: {**score, "read": "raw"}, stage: {"use": "calibrate_scores", "source": raw, "model": folder}}
+
+
+def _is_calibrated(folder: Path) -> bool:
+    """Whether the card in `folder` holds a calibrator; what is wrong with a card is said where it is opened."""
+    try:
+        card = json_lines.loads((folder / "stepward.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(card, dict) and bool(card.get("calibrator"))
 
 
 def _rates(given: list[str], currency: str) -> Json:
@@ -86,9 +112,10 @@ def _show(run: Path, json: bool) -> None:
 def _print_tables(record: Evaluated) -> None:
     from stepward.pipeline.evaluating import cost_table, headline, summary
     from stepward.reports.tables import rich_table
+    from stepward.reports.text import visible
 
     console = Console()
     console.print(rich_table(headline(record)))
     console.print(rich_table(cost_table(record)))
     for sentence in summary(record):
-        console.print(sentence, highlight=False, soft_wrap=True, markup=False)
+        console.print(visible(sentence), highlight=False, soft_wrap=True, markup=False)

@@ -1,6 +1,7 @@
 """How far two labellings of the same traces agree, and where they part.
 
-On short traces two labellers often name the same first error by chance. So every rate stands beside Cohen's kappa,
+On short traces two labellers often name the same first error by chance. So beside every rate stand measures that take
+chance off (`beyond_chance`): Cohen's kappa, Krippendorff's alpha and Gwet's AC1,
 
     kappa = (rate - chance) / (1 - chance),   chance from both labellers' own shares
 
@@ -8,8 +9,13 @@ over the locations of the first error (each index a category, and "none"), over 
 of length, and for each location by itself: the rate is then the share of the first labeller's traces with that location
 that the second puts there too, kappa that of the yes-or-no question whether the first error is there.
 
+An index is more than a name: a miss by one step is less than a miss by five. So first errors are also compared as
+numbers, the share of the trace that stands before the first error (1 where there is none): weighted kappa with squared
+distance, and alpha, ordinal and interval. The bare index would not do: where traces differ in length, most of its
+spread is length, on which any two labellers agree.
+
 Intervals are over problems (bootstrap). Degenerate cases: a trace whose first error one of them leaves unknown is
-counted and left out; kappa is NaN where chance agreement is complete (both always say the same one thing).
+counted and left out; a measure is NaN where chance agreement is complete (both always say the same one thing).
 """
 
 from __future__ import annotations
@@ -22,12 +28,12 @@ from functools import partial
 import numpy as np
 
 from stepward.errors import LabelError
-from stepward.metrics.bootstrap import Interval, bootstrap_share, bounded_interval, resamples
-from stepward.metrics.checks import Floats
+from stepward.evaluation.beyond_chance import DRAWS, PairDraws, Rated
+from stepward.metrics.bootstrap import Interval, bootstrap_share
 from stepward.relabel.hard import first_error, hard_calls
 from stepward.types import LabeledTrace, Problem
 
-DRAWS = 1000
+NOT_TOLD = Interval(value=math.nan, low=math.nan, high=math.nan)
 LENGTHS = ((1, 2), (3, 4), (5, 8), (9, 16), (17, math.inf))
 LOCATIONS = ((0, 0), (1, 1), (2, 3), (4, 7), (8, math.inf))
 Pair = tuple[Problem, LabeledTrace, LabeledTrace]
@@ -42,6 +48,20 @@ class AgreementRow:
     units: int
     rate: Interval
     kappa: Interval
+    ac1: Interval = NOT_TOLD
+    """Gwet's; NaN in records that were made before it was measured."""
+    alpha: Interval = NOT_TOLD
+    """Krippendorff's, nominal; NaN as for AC1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrefixAgreement:
+    """Agreement on the share of a trace's steps that stand before its first error; 1 where there is none."""
+
+    weighted_kappa: Interval
+    """Squared distance."""
+    ordinal_alpha: Interval
+    interval_alpha: Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +80,8 @@ class AgreementReport:
     by_length: tuple[AgreementRow, ...]
     by_location: tuple[AgreementRow, ...]
     """By where the first labelling sees the first error."""
+    prefix: PrefixAgreement | None = None
+    """None in records that were made before it was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +90,12 @@ class _Unit:
     first: Hashable
     second: Hashable
     length: int
+
+    @property
+    def before_error(self) -> Rated:
+        """Share of the trace before either first error, for first errors that are known."""
+        shares = (at / self.length if isinstance(at, int) else 1.0 for at in (self.first, self.second))
+        return Rated(self.problem, *shares)
 
 
 def agreement(pairs: Sequence[Pair], *, seed: int) -> AgreementReport:
@@ -96,6 +124,16 @@ def agreement(pairs: Sequence[Pair], *, seed: int) -> AgreementReport:
             if (part := [unit for unit in known if low <= unit.length <= high])
         ),
         by_location=tuple(_locations(known, seed)),
+        prefix=_prefix(known, seed),
+    )
+
+
+def _prefix(known: Sequence[_Unit], seed: int) -> PrefixAgreement:
+    draws = PairDraws.of([unit.before_error for unit in known], seed=seed)
+    return PrefixAgreement(
+        weighted_kappa=draws.weighted_kappa(),
+        ordinal_alpha=draws.ordinal_alpha(),
+        interval_alpha=draws.interval_alpha(),
     )
 
 
@@ -109,7 +147,7 @@ def _locations(known: Sequence[_Unit], seed: int) -> list[AgreementRow]:
         if own:
             asked = [_Unit(u.problem, inside(u.first), inside(u.second), u.length) for u in known]
             rate = _rate([(unit, unit.first == unit.second) for unit in own], seed)
-            rows.append(AgreementRow(name=name, units=len(own), rate=rate, kappa=_kappa(asked, seed)))
+            rows.append(_measured(name, len(own), rate, _pairs(asked, seed)))
     return rows
 
 
@@ -128,7 +166,17 @@ def _near(unit: _Unit) -> bool:
 
 def _row(name: str, units: Sequence[_Unit], seed: int) -> AgreementRow:
     rate = _rate([(unit, unit.first == unit.second) for unit in units], seed)
-    return AgreementRow(name=name, units=len(units), rate=rate, kappa=_kappa(units, seed))
+    return _measured(name, len(units), rate, _pairs(units, seed))
+
+
+def _measured(name: str, units: int, rate: Interval, draws: PairDraws) -> AgreementRow:
+    return AgreementRow(
+        name=name, units=units, rate=rate, kappa=draws.kappa(), ac1=draws.ac1(), alpha=draws.nominal_alpha()
+    )
+
+
+def _pairs(units: Sequence[_Unit], seed: int) -> PairDraws:
+    return PairDraws.of([Rated(unit.problem, unit.first, unit.second) for unit in units], seed=seed)
 
 
 def _rate(judged: Sequence[tuple[_Unit, bool]], seed: int) -> Interval:
@@ -138,33 +186,6 @@ def _rate(judged: Sequence[tuple[_Unit, bool]], seed: int) -> Interval:
         sums_P[place[unit.problem]] += same
         sizes_P[place[unit.problem]] += 1
     return bootstrap_share(sums_P, sizes_P, draws=DRAWS, seed=seed)
-
-
-def _kappa(units: Sequence[_Unit], seed: int) -> Interval:
-    """Cohen's kappa, all draws at once: each is made of sums over problems of agreements and of both marginals."""
-    place = {problem: at for at, problem in enumerate(dict.fromkeys(unit.problem for unit in units))}
-    code = {value: at for at, value in enumerate(dict.fromkeys(v for u in units for v in (u.first, u.second)))}
-    same_P = np.zeros(len(place))
-    marginals_PRC = np.zeros((len(place), 2, len(code)))
-    for unit in units:
-        at = place[unit.problem]
-        same_P[at] += unit.first == unit.second
-        marginals_PRC[at, 0, code[unit.first]] += 1
-        marginals_PRC[at, 1, code[unit.second]] += 1
-    times_DP = np.vstack([np.ones(len(place)), resamples(len(place), DRAWS, seed)])
-    values_D = _beyond_chance(times_DP @ same_P, np.tensordot(times_DP, marginals_PRC, axes=1))
-    if np.isnan(values_D).all():
-        return Interval(value=math.nan, low=math.nan, high=math.nan)
-    return bounded_interval(float(values_D[0]), values_D[1:], problems=len(place), span=(-1.0, 1.0))
-
-
-def _beyond_chance(same_D: Floats, marginals_DRC: Floats) -> Floats:
-    counts_D = marginals_DRC[:, 0].sum(axis=1)
-    chance_D = (marginals_DRC[:, 0] * marginals_DRC[:, 1]).sum(axis=1) / counts_D**2
-    rate_D = same_D / counts_D
-    kappa_D: Floats = np.full(len(rate_D), np.nan)
-    np.divide(rate_D - chance_D, 1 - chance_D, out=kappa_D, where=chance_D < 1)
-    return kappa_D
 
 
 def _span(low: float, high: float, what: str) -> str:

@@ -4,32 +4,34 @@ Each group of steps gets AUROC of right against wrong, accuracy of the threshold
 whole traces also the share whose first error is named exactly. A scorer that is good on the average of two policies or
 on late steps alone shows it here, and so does a calibration that holds on one domain.
 
-Positions are step indexes; the tail that too few steps stand at is one group, so every labelled step is in exactly one.
-A group with fewer than `FEWEST_STEPS` steps or `FEWEST_PROBLEMS` problems is listed without figures, and a figure that
-cannot be given (one class) is None; `reason` says why. Intervals are over problems (`metrics.bootstrap`). Many groups,
-many looks: of twenty intervals one misses by chance, so `metrics.comparisons.holm` stands before any claim.
+A group that is too small (`groups`) is listed without figures, and a figure that cannot be given (one class) is None;
+`reason` says why. Intervals are over problems (`metrics.bootstrap`).
+
+Many groups, many looks: of twenty intervals one misses by chance. So whether a group stands out is a test of its own:
+its AUROC less that of all steps, both on the same draws of problems, with Holm over all groups of the scorer
+(`families`). `average` is the mean over the groups of an axis, each
+counting alike: the mean of their limits are its limits, which no correlation between groups can make too narrow.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 from stepward.errors import LabelError
-from stepward.evaluation.agreement import LENGTHS
+from stepward.evaluation.families import FamilyTest, in_family, student_p
+from stepward.evaluation.groups import AXES, Axis, Group, clustered_steps, groups_of
 from stepward.evaluation.label_quality import share_over_problems
 from stepward.evaluation.steps import Judged
-from stepward.metrics.bootstrap import ClusteredSteps, Interval, bootstrap_auroc
+from stepward.metrics.bootstrap import Interval, auroc_draws, bootstrap_auroc, interval, rarer_problems
+from stepward.metrics.calibration import ReliabilityBin
+from stepward.metrics.checks import Floats
 from stepward.metrics.first_error import decode_threshold
-from stepward.metrics.step_intervals import bootstrap_brier, bootstrap_brier_difference, bootstrap_ece
+from stepward.metrics.step_intervals import bootstrap_brier, bootstrap_ece
 
-Axis = Literal["position", "length", "policy", "domain"]
-AXES: tuple[Axis, ...] = get_args(Axis)
-FEWEST_STEPS = 20
-FEWEST_PROBLEMS = 5
+DRAWS = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,57 +51,28 @@ class GroupQuality:
     brier: Interval | None = None
     first_error: Interval | None = None
     """Share of the group's traces whose first step below 1/2, or none, is the labelled first error; not by position."""
+    gap: Interval | None = None
+    """AUROC of the group less that of all steps, on the same draws; None where the group is all there is."""
+    gap_test: FamilyTest | None = None
+    """Of the gap, among all groups of the scorer."""
+    bins: tuple[ReliabilityBin, ...] = ()
+    """Of equal mass, for policies and domains."""
     reason: str = ""
     """Why a figure is None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CalibrationChange:
-    """One group before and after calibration."""
+class GroupAverage:
+    """Means over the groups of one axis that have the figure, each counting alike."""
 
     axis: Axis
-    name: str
-    problems: int
-    steps: int
-    ece_before: Interval | None = None
-    ece_after: Interval | None = None
-    brier_before: Interval | None = None
-    brier_after: Interval | None = None
-    brier_gain: Interval | None = None
-    """Brier score before less after, paired over problems: above 0 calibration helped."""
-    reason: str = ""
-    """Why there are no figures."""
-
-
-class _Step(NamedTuple):
-    problem: str
-    trace: int
-    score: float
-    good: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Group:
-    """Steps that share a name on one axis. Traces are numbered as they were given."""
-
-    axis: Axis
-    name: str
-    steps: Sequence[_Step]
-
-    @property
-    def clustered(self) -> ClusteredSteps:
-        problems, _, scores, good = zip(*self.steps, strict=True)
-        return ClusteredSteps(scores_S=scores, good_S=good, problem_S=problems)
-
-    @property
-    def problems(self) -> int:
-        return len({step.problem for step in self.steps})
-
-    @property
-    def too_few(self) -> str:
-        if len(self.steps) < FEWEST_STEPS:
-            return f"fewer than {FEWEST_STEPS} steps"
-        return f"fewer than {FEWEST_PROBLEMS} problems" if self.problems < FEWEST_PROBLEMS else ""
+    groups: int
+    """Groups with figures."""
+    auroc: Interval | None
+    accuracy: Interval | None
+    ece: Interval | None
+    brier: Interval | None
+    first_error: Interval | None
 
 
 def break_down(
@@ -109,48 +82,78 @@ def break_down(
 
     Scores must be probabilities. Raises `LabelError` where no step is labelled, or a problem has no domain.
     """
-    return tuple(_quality(group, judged, seed) for axis in axes for group in _groups(axis, judged, domain_of))
-
-
-def calibration_change(
-    before: Sequence[Judged],
-    after: Sequence[Judged],
-    domain_of: Mapping[str, str],
-    *,
-    seed: int,
-    axes: Sequence[Axis] = ("policy", "domain"),
-) -> tuple[CalibrationChange, ...]:
-    """The same traces with scores before and after calibration, group by group.
-
-    Raises `LabelError` unless both are of the same labelled traces in one order.
-    """
-    if [j.labeled for j in before] != [j.labeled for j in after]:
-        raise LabelError("before and after must be scores of the same labelled traces, in one order")
-    found = []
-    for axis in axes:
-        groups = _groups(axis, before, domain_of), _groups(axis, after, domain_of)
-        found += [_change(raw, mapped, seed) for raw, mapped in zip(*groups, strict=True)]
-    return tuple(found)
-
-
-def _change(raw: _Group, mapped: _Group, seed: int) -> CalibrationChange:
-    counts = CalibrationChange(
-        axis=raw.axis, name=raw.name, problems=raw.problems, steps=len(raw.steps), reason=raw.too_few
-    )
-    if raw.too_few:
-        return counts
-    first, second = raw.clustered, mapped.clustered
-    return replace(
-        counts,
-        ece_before=bootstrap_ece(first, seed=seed),
-        ece_after=bootstrap_ece(second, seed=seed),
-        brier_before=bootstrap_brier(first, seed=seed),
-        brier_after=bootstrap_brier(second, seed=seed),
-        brier_gain=bootstrap_brier_difference(first, second, seed=seed),
+    groups = [group for axis in axes for group in groups_of(axis, judged, domain_of)]
+    whole = _Whole.of(groups[0].axis, groups, seed=seed) if groups else None
+    found = [_quality(group, judged, seed) for group in groups]
+    gaps = [whole.gap(group) if whole and not each.reason else None for group, each in zip(groups, found, strict=True)]
+    tests = in_family([None if gap is None else gap.p for gap in gaps])
+    return tuple(
+        each if gap is None else replace(each, gap=gap.interval, gap_test=test)
+        for each, gap, test in zip(found, gaps, tests, strict=True)
     )
 
 
-def _quality(group: _Group, judged: Sequence[Judged], seed: int) -> GroupQuality:
+def average(groups: Sequence[GroupQuality], axis: Axis) -> GroupAverage:
+    """The mean over the groups of `axis`; a figure that no group has is None."""
+    own = [group for group in groups if group.axis == axis and group.ece is not None]
+    return GroupAverage(
+        axis=axis,
+        groups=len(own),
+        auroc=mean_of([group.auroc for group in own]),
+        accuracy=mean_of([group.accuracy for group in own]),
+        ece=mean_of([group.ece for group in own]),
+        brier=mean_of([group.brier for group in own]),
+        first_error=mean_of([group.first_error for group in own]),
+    )
+
+
+def mean_of(intervals: Sequence[Interval | None]) -> Interval | None:
+    """The mean of those that there are, with the mean of their limits; None where there is none."""
+    there = [each for each in intervals if each is not None]
+    if not there:
+        return None
+    value, low, high = (
+        math.fsum(part) / len(there) for part in zip(*((i.value, i.low, i.high) for i in there), strict=True)
+    )
+    return Interval(value=value, low=low, high=high, level=there[0].level)
+
+
+class _Gap(NamedTuple):
+    interval: Interval
+    p: float
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class _Whole:
+    """All steps, with their AUROC on every draw."""
+
+    problems: Sequence[str]
+    steps: int
+    auroc_D: Floats
+    seed: int
+
+    @classmethod
+    def of(cls, axis: Axis, groups: Sequence[Group], *, seed: int) -> _Whole | None:
+        """From the groups of one axis, which hold every step; None where the steps are of one class."""
+        rows = sorted(step for group in groups if group.axis == axis for step in group.steps)
+        if len({step.good for step in rows}) < 2:
+            return None
+        steps = clustered_steps(rows)
+        problems = [str(problem) for problem in dict.fromkeys(steps.problem_S)]
+        return cls(problems=problems, steps=len(rows), auroc_D=auroc_draws(steps, draws=DRAWS, seed=seed), seed=seed)
+
+    def gap(self, group: Group) -> _Gap | None:
+        own = group.clustered
+        if len(group.steps) == self.steps or rarer_problems(own) < 2:
+            return None
+        gap_D = auroc_draws(own, draws=DRAWS, seed=self.seed, among=self.problems) - self.auroc_D
+        problems = rarer_problems(own)
+        found = interval(float(gap_D[0]), gap_D[1:], problems=problems)
+        inside = replace(found, low=max(-1.0, found.low), high=min(1.0, found.high))
+        return _Gap(inside, student_p(found, problems))
+
+
+def _quality(group: Group, judged: Sequence[Judged], seed: int) -> GroupQuality:
     good = [step.good for step in group.steps]
     traces = sorted({step.trace for step in group.steps})
     counts = GroupQuality(
@@ -172,6 +175,7 @@ def _quality(group: _Group, judged: Sequence[Judged], seed: int) -> GroupQuality
         ece=bootstrap_ece(steps, seed=seed),
         brier=bootstrap_brier(steps, seed=seed),
         first_error=None if group.axis == "position" else _found([judged[at] for at in traces], seed),
+        bins=group.bins,
     )
 
 
@@ -185,45 +189,3 @@ def _found(judged: Sequence[Judged], seed: int) -> Interval | None:
             continue
         rows.append((each.problem_id, decode_threshold(each.scores.values) == actual, 1))
     return share_over_problems(rows, seed) if rows else None
-
-
-def _groups(axis: Axis, judged: Sequence[Judged], domain_of: Mapping[str, str]) -> list[_Group]:
-    """Every labelled step in one group, groups in order of position, length or name."""
-    name_of = _names(axis, judged, domain_of)
-    found: dict[tuple[float, str], list[_Step]] = defaultdict(list)
-    for number, each in enumerate(judged):
-        for index in each.kept(to_first_error=False):
-            label = each.labeled.labels[index]
-            step = _Step(each.problem_id, number, each.scores.values[index], label is not None and label.good)
-            found[name_of(each, index)].append(step)
-    if not found:
-        raise LabelError("no labelled step to judge", mend="label the traces, or check which labels were read")
-    return [_Group(axis=axis, name=name, steps=found[place, name]) for place, name in sorted(found)]
-
-
-def _names(
-    axis: Axis, judged: Sequence[Judged], domain_of: Mapping[str, str]
-) -> Callable[[Judged, int], tuple[float, str]]:
-    """Place and name of the group that a step belongs to."""
-    if axis == "position":
-        last = _tail(judged)
-        return lambda _, index: (min(index, last), f"step {index}" if index < last else f"step {last} and later")
-    if axis == "length":
-        return lambda each, _: _band(len(each.labeled.trace))
-    if axis == "policy":
-        return lambda each, _: (0, each.labeled.trace.origin.maker)
-    unknown = sorted({each.problem_id for each in judged} - set(domain_of))
-    if unknown:
-        raise LabelError("problems without a domain", got=unknown[:3])
-    return lambda each, _: (0, domain_of[each.problem_id])
-
-
-def _tail(judged: Sequence[Judged]) -> int:
-    """The first position that fewer than `FEWEST_STEPS` labelled steps stand at."""
-    counts = Counter(index for each in judged for index in each.kept(to_first_error=False))
-    return next(at for at in range(max(counts, default=-1) + 2) if counts[at] < FEWEST_STEPS)
-
-
-def _band(length: int) -> tuple[float, str]:
-    low, high = next((low, high) for low, high in LENGTHS if low <= length <= high)
-    return low, f"{low:g} to {high:g} steps" if math.isfinite(high) else f"{low:g} steps and more"

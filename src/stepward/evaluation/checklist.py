@@ -3,6 +3,9 @@
 What is a step? Who labelled them? How good is the PRM alone? Does choosing by the PRM beat choosing by an ORM, at the
 same n? What did it cost? Where does it fail? Each answer names the files that prove it. Any run will do: what stage
 `evaluate` records is read first, then what the stages `label`, `judge_steps` and `select` left behind.
+
+Whether scores are a PRM's or an ORM's is what the checkpoint's card says, as the stage that scored recorded it. Scores
+without a card, which came with a file, are told by their name; the answer then says so.
 """
 
 from __future__ import annotations
@@ -16,12 +19,13 @@ from typing import Any
 
 from stepward.codec import from_json
 from stepward.errors import ConfigError, DataError
-from stepward.evaluation.evaluated import FILE, Evaluated, stage_files
+from stepward.evaluation.evaluated import FILE, Evaluated, Kind, kind_in, read_evaluated, stage_files
+from stepward.evaluation.families import in_family, student_p
 from stepward.evaluation.steps import StepQuality
 from stepward.metrics.bootstrap import Interval
 from stepward.search.replay import CurvePoint
 from stepward.storage.jsonl import read_records
-from stepward.storage.run import CONFIG, SPEND
+from stepward.storage.run import CONFIG, SPEND, STAGES
 from stepward.types import Spend
 
 MISSING = "not in this run"
@@ -56,6 +60,8 @@ class Choice:
     n: int
     accuracy: Mapping[str, Interval]
     """By name of the method."""
+    kinds: Mapping[str, Kind]
+    """By scorer, as its card says; a scorer without a card is not there."""
 
 
 def checklist(run: Path) -> tuple[Item, ...]:
@@ -108,25 +114,19 @@ class _Evidence:
         for file, record in self._evaluations():
             for each in record.scorers:
                 if each.steps is not None and each.role != "baseline":
-                    yield Said(text=_quality(each.name, each.steps), file=file)
+                    yield Said(text=_quality(each.name, each.steps, each.kind), file=file)
         for path in self._files("quality.json"):
             for name, value in _mapping(path).items():
                 if isinstance(value, Mapping) and "auroc" in value:
-                    yield Said(text=_quality(name, from_json(StepQuality, value)), file=self._name(path))
+                    kind = kind_in(self._result(name))
+                    yield Said(text=_quality(name, from_json(StepQuality, value), kind), file=self._name(path))
 
     def choices(self) -> Iterator[Said]:
         """Best of the largest n by PRM, by ORM and by vote."""
         for choice in self._choices():
             best = {name.partition(":")[2]: i for name, i in choice.accuracy.items() if name.startswith("best:")}
-            by_orm = {name: i for name, i in best.items() if _is_orm(name)}
-            by_prm = {name: i for name, i in best.items() if not _is_orm(name)}
-            if not by_prm:
-                continue
-            rows = [*by_prm.items(), *by_orm.items()]
-            rows += [(name, choice.accuracy[name]) for name in ("majority", "first") if name in choice.accuracy]
-            told = ", ".join(f"{name} {interval}" for name, interval in rows)
-            note = "" if by_orm else " (ORM + N: not in this run)"
-            yield Said(text=f"n = {choice.n}: {told}{note}", file=choice.file)
+            if best:
+                yield Said(text=_compared(choice, best), file=choice.file)
         for file, text in self._differences():
             yield Said(text=text, file=file)
 
@@ -160,23 +160,49 @@ class _Evidence:
             yield Said(text="published as JSON lines", file=self._name(path))
 
     def _evaluations(self) -> list[tuple[str, Evaluated]]:
-        return [(self._name(path), from_json(Evaluated, _mapping(path))) for path in self._files(FILE)]
+        return [(self._name(path), read_evaluated(path)) for path in self._files(FILE)]
 
     def _choices(self) -> Iterator[Choice]:
         for file, record in self._evaluations():
             if record.curves:
-                yield _choice(file, list(record.curves))
+                kinds = {each.name: each.kind for each in record.scorers if each.kind}
+                yield _choice(file, list(record.curves), kinds)
         for path in self._files("curves.json"):
-            yield _choice(self._name(path), [from_json(CurvePoint, value) for value in _read(path)])
+            points = [from_json(CurvePoint, value) for value in _read(path)]
+            yield _choice(self._name(path), points, self._kinds(points))
+
+    def _kinds(self, points: list[CurvePoint]) -> dict[str, Kind]:
+        """By name of the scores in `points`, which is that of the stage that scored, the kind that it recorded."""
+        found: dict[str, Kind] = {}
+        for name in {_scorer(point.method.score) for point in points} - {""}:
+            kind = kind_in(self._result(name))
+            if kind:
+                found[name] = kind
+        return found
+
+    def _result(self, stage: str) -> Any:
+        """What `stage` recorded when it was finished; None for no such stage."""
+        path = self.run / STAGES / f"{stage}.json"
+        return _mapping(path).get("result") if path.is_file() else None
 
     def _differences(self) -> Iterator[tuple[str, str]]:
         for file, record in self._evaluations():
             for each in record.differences:
-                yield file, f"{each.method} less {each.less}, paired: {each.interval}"
+                raised = "" if each.test is None else f", {each.test}"
+                yield file, f"{each.method} less {each.less}, paired: {each.interval}{raised}"
         for path in self._files("differences.json"):
-            for pair, value in _mapping(path).items():
-                first, _, second = pair.partition(" - ")
-                yield self._name(path), f"{first} less {second}, paired: {from_json(Interval, value)}"
+            yield from self._selected(path)
+
+    def _selected(self, path: Path) -> Iterator[tuple[str, str]]:
+        """The differences of a `select` stage, tested as one family over its problems."""
+        found = {pair: from_json(Interval, value) for pair, value in _mapping(path).items()}
+        result = self._result(path.parent.name)
+        problems = int(result.get("problems", 0)) if isinstance(result, Mapping) else 0
+        tests = in_family([student_p(each, problems) if problems else None for each in found.values()])
+        for (pair, each), test in zip(found.items(), tests, strict=True):
+            first, _, second = pair.partition(" - ")
+            raised = "" if test is None else f", {test}"
+            yield self._name(path), f"{first} less {second}, paired: {each}{raised}"
 
     def _rows(self, name: str) -> Iterator[tuple[str, Iterator[Mapping[str, Any]]]]:
         """The records called `name` of each stage."""
@@ -191,20 +217,51 @@ class _Evidence:
         return path.relative_to(self.run).as_posix()
 
 
-def _choice(file: str, points: list[CurvePoint]) -> Choice:
+def _choice(file: str, points: list[CurvePoint], kinds: Mapping[str, Kind]) -> Choice:
     n = max(point.n for point in points)
-    return Choice(file=file, n=n, accuracy={p.method.name: p.interval for p in points if p.n == n})
+    return Choice(file=file, n=n, accuracy={p.method.name: p.interval for p in points if p.n == n}, kinds=kinds)
 
 
-def _quality(name: str, found: StepQuality) -> str:
+def _compared(choice: Choice, best: Mapping[str, Interval]) -> str:
+    """PRMs, then ORMs, then a vote and one sample, at one n."""
+    outcome = {name: _is_orm(name, choice.kinds) for name in best}
+    rows = [(name, i) for name, i in best.items() if not outcome[name]]
+    rows += [(name, i) for name, i in best.items() if outcome[name]]
+    rows += [(name, choice.accuracy[name]) for name in ("majority", "first") if name in choice.accuracy]
+    told = ", ".join(f"{_shown(name, outcome)} {interval}" for name, interval in rows)
+    notes = [f"{kind} + N: not in this run" for kind, there in _kinds_there(outcome).items() if not there]
+    unsaid = sorted({_scorer(name) for name in best} - set(choice.kinds))
+    notes += [f"no card says what {', '.join(unsaid)} is; its name was taken for it"] if unsaid else []
+    return f"n = {choice.n}: {told}" + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def _kinds_there(outcome: Mapping[str, bool]) -> dict[str, bool]:
+    return {"PRM": not all(outcome.values()), "ORM": any(outcome.values())}
+
+
+def _shown(name: str, outcome: Mapping[str, bool]) -> str:
+    """A way of choosing with the kind of scorer behind it."""
+    return name if name not in outcome else f"{'ORM' if outcome[name] else 'PRM'} {name}"
+
+
+def _scorer(score: str) -> str:
+    """The scorer of the scores called `score`, such as "prm/min"."""
+    return score.rpartition("/")[0] or score
+
+
+def _quality(name: str, found: StepQuality, kind: Kind) -> str:
+    told = f"{kind.upper()} {name}" if kind else name
     return (
-        f"{name}: step AUROC {found.auroc}, to the first error {found.auroc_to_first_error}, "
+        f"{told}: step AUROC {found.auroc}, to the first error {found.auroc_to_first_error}, "
         f"first error {found.first_error_by_posterior}, ECE {found.ece}"
     )
 
 
-def _is_orm(score: str) -> bool:
-    """Whether the scores called `score` are an outcome model's, by their name: "orm", "orm_scores/last"."""
+def _is_orm(score: str, kinds: Mapping[str, Kind]) -> bool:
+    """Whether the scores called `score` are an outcome model's: by its card, else by a name such as "orm_scores"."""
+    known = kinds.get(_scorer(score))
+    if known is not None:
+        return known == "orm"
     return "orm" in score.lower().replace("-", "_").partition("/")[0].split("_")
 
 

@@ -7,7 +7,8 @@
     prm800k.jsonl     the picked traces in the original PRM800K schema, one completion a step, with their ratings
 
 All three are read by Stepward (`native`, `native`, `prm800k_raw`); the trace's id stands in both of the first two.
-PRM800K has three ratings, so a set with a label between them, or without any, has no such file.
+PRM800K has three ratings, so a set with a label between them, or without any, has no such file. A row has room for one
+origin of its labels: where those of one labeler differ in settings or seed, maker and revision stand for all.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from stepward.datasets.native_write import write_examples
 from stepward.datasets.prm800k_raw import write_prm800k_raw
 from stepward.datasets.reading import Example
 from stepward.evaluation.failures import Failure, Failures, Picked
-from stepward.types import Json, LabeledTrace, content_key
+from stepward.types import Json, LabeledTrace, Origin, StepLabel, content_key
 
 RATED = (0.0, 0.5, 1.0)
 """Labels that PRM800K has a rating for."""
@@ -77,7 +78,15 @@ def _row(failure: Failure, failures: Failures, why: Sequence[str]) -> Example:
         "picked": list(why),
     }
     trace = replace(labeled.trace, meta={**labeled.trace.meta, "failure": told})
-    return replace(failure.example, labeled=replace(labeled, trace=trace))
+    return replace(failure.example, labeled=replace(labeled, trace=trace, labels=_one_origin(labeled)))
+
+
+def _one_origin(labeled: LabeledTrace) -> tuple[StepLabel | None, ...]:
+    origins = [label.origin for label in labeled.labels if label is not None]
+    if all(origin == origins[0] for origin in origins):
+        return labeled.labels
+    common = Origin(maker=origins[0].maker, revision=origins[0].revision)
+    return tuple(None if label is None else replace(label, origin=common) for label in labeled.labels)
 
 
 def _task(failure: Failure) -> Example:

@@ -22,7 +22,6 @@ counted, never a failure and never a success. Scores that are no probabilities a
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,8 +31,8 @@ import numpy as np
 
 from stepward.datasets.reading import Example
 from stepward.errors import ConfigError, LabelError
-from stepward.evaluation.steps import Judged
-from stepward.types import Problem, StepScores
+from stepward.evaluation.steps import Judged, shades
+from stepward.types import Problem
 
 Kind = Literal["missed", "late", "early", "false alarm", "lucky", "wrong answer passed", "right answer flagged"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -97,14 +96,14 @@ def find_failures(
         raise ConfigError("the threshold must lie between 0 and 1", got=threshold)
     found, unknown = [], 0
     for key, each in judged.items():
-        called = _first_below(_shades(each.scores), threshold)
+        called = _first_below(shades(each.scores), threshold)
         kinds = _kinds(each, called)
         if kinds is None:
             unknown += 1
         elif kinds:
             example = Example(problem=problems[each.problem_id], labeled=each.labeled, scores={scorer: each.scores})
             error = None if _hidden(each) else each.labeled.first_error
-            bad = _badness(kinds[0], _shades(each.scores), error, called)
+            bad = _badness(kinds[0], shades(each.scores), error, called)
             found.append(Failure(key=key, example=example, kinds=kinds, badness=bad, labelled=error, called=called))
     return Failures(
         scorer=scorer, threshold=threshold, found=tuple(found), judged=len(judged) - unknown, unknown=unknown
@@ -163,12 +162,12 @@ def _disagreement(error: int | None, called: int | None) -> Kind:
     return "early" if called < error else "late"
 
 
-def _badness(kind: Kind, shades: Sequence[float], error: int | None, called: int | None) -> float:
+def _badness(kind: Kind, shade_S: Sequence[float], error: int | None, called: int | None) -> float:
     if kind in ("missed", "late", "lucky") and error is not None:
-        return shades[error]
+        return shade_S[error]
     if kind in ("false alarm", "early") and called is not None:
-        return 1 - shades[called]
-    lowest = min(shades, default=1.0)
+        return 1 - shade_S[called]
+    lowest = min(shade_S, default=1.0)
     return lowest if kind == "wrong answer passed" else 1 - lowest
 
 
@@ -183,11 +182,5 @@ def _hidden(judged: Judged) -> bool:
     return False
 
 
-def _shades(scores: StepScores) -> tuple[float, ...]:
-    if scores.convention == "probability":
-        return scores.values
-    return tuple(0.5 * (1.0 + math.tanh(value / 2)) for value in scores.values)
-
-
-def _first_below(shades: Sequence[float], threshold: float) -> int | None:
-    return next((index for index, shade in enumerate(shades) if shade < threshold), None)
+def _first_below(shade_S: Sequence[float], threshold: float) -> int | None:
+    return next((index for index, shade in enumerate(shade_S) if shade < threshold), None)

@@ -2,20 +2,19 @@
 
 Runs compare when the content keys of their data are equal: the same problems, steps, labels and verdicts, whatever the
 files were called. Anything else is refused by name, unless the caller asks for a mixture; then every row carries its
-data, and rows are ordered within a data set only. Each interval is of its run alone: to tell two scorers apart, judge
-both in one run, where the difference is paired.
+data, and rows are ordered within a data set only. Each interval is of its run alone; two scorers are told apart by
+their paired difference (`paired`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stepward.codec import from_json
-from stepward.errors import ConfigError, DataError
-from stepward.evaluation.evaluated import FILE, Evaluated, ScorerFigures, stage_files
+from stepward.errors import ConfigError
+from stepward.evaluation.evaluated import FILE, Evaluated, ScorerFigures, read_evaluated, stage_files
+from stepward.evaluation.judged_rows import ROWS
 from stepward.metrics.bootstrap import Interval
 from stepward.storage.run import CONFIG
 
@@ -27,6 +26,8 @@ class Entry:
     run: str
     record: Evaluated
     figures: ScorerFigures
+    rows: Path
+    """What each trace got; a run of an older version has no such file."""
 
     @property
     def auroc(self) -> Interval | None:
@@ -53,11 +54,9 @@ def read_entries(run: Path) -> list[Entry]:
         raise ConfigError(what, mend="make one with `stepward evaluate`, or a recipe's stage `evaluate`")
     entries = []
     for file in files:
-        try:
-            record = from_json(Evaluated, json.loads(file.read_text(encoding="utf-8")))
-        except json.JSONDecodeError as error:
-            raise DataError(f"{file} is not JSON: {error.msg}", mend="evaluate again") from error
-        entries += [Entry(run=run.name, record=record, figures=f) for f in record.scorers if f.role != "baseline"]
+        record = read_evaluated(file)
+        rows = file.with_name(ROWS)
+        entries += [Entry(run=run.name, record=record, figures=f, rows=rows) for f in record.scorers if _counts(f)]
     return entries
 
 
@@ -77,6 +76,10 @@ def rank(entries: Sequence[Entry], *, mix: bool = False) -> list[Entry]:
             mend="evaluate on the same data, or ask for a mixture with --mix",
         )
     return sorted(entries, key=_place)
+
+
+def _counts(figures: ScorerFigures) -> bool:
+    return figures.role != "baseline"
 
 
 def _place(entry: Entry) -> tuple[str, str, float, float, str, str]:

@@ -95,6 +95,13 @@ def flatten(judged: Sequence[Judged], *, to_first_error: bool = False) -> Cluste
     )
 
 
+def shades(scores: StepScores) -> tuple[float, ...]:
+    """Each score on [0, 1]: itself for a probability, its logistic otherwise."""
+    if scores.convention == "probability":
+        return scores.values
+    return tuple(0.5 * (1.0 + math.tanh(value / 2)) for value in scores.values)
+
+
 def judge_steps(judged: Sequence[Judged], *, seed: int) -> StepQuality:
     """Every figure of `StepQuality`; `LabelError` where no step is labelled or all are alike.
 

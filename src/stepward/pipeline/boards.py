@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from stepward.evaluation.leaderboard import Entry
+from stepward.evaluation.paired import Pairings
 from stepward.evaluation.pricing import Rates
 from stepward.metrics.bootstrap import Interval
 from stepward.pipeline.costs import beside_cost, cost_note, without_empty
+from stepward.pipeline.evaluation_tables import p_cells
 from stepward.pipeline.findings import estimate
 from stepward.reports import model as page
 
+NO_PAIRS = Pairings()
 SHORT = 8
 """Digits of a content key or revision that are shown."""
 
@@ -46,12 +49,45 @@ def _costed(table: page.Table, entries: Sequence[Entry]) -> page.Table:
     return replace(shown, note=f"{shown.note} {more}".strip())
 
 
-def board_page(entries: Sequence[Entry]) -> page.Report:
+def pair_table(found: Pairings) -> page.Table | None:
+    """Every two entries on the same data, one row a measure and pair; None where there is no pair."""
+    if not found.pairs:
+        return None
+    rows: tuple[tuple[page.Cell, ...], ...] = tuple(
+        (p.measure, _who(p.first), _who(p.second), replace(estimate(p.difference), digits=4), *p_cells(p.test))
+        for p in found.pairs
+    )
+    sizes = {"step AUROC" if p.measure == "step AUROC" else "choices": p.test.family for p in found.pairs}
+    told = ", ".join(f"{count} of {family}" for family, count in sizes.items())
+    parts = [
+        "Paired over problems, on the same traces. p: Student's t. Holm: raised for the number of pairs, "
+        f"{told}; differs: whether it is then below 0.05.",
+        left_out(found),
+    ]
+    columns = ("measure", "this", "less that", "difference", "p", "p (Holm)", "differs")
+    return page.Table(title="In pairs", columns=columns, rows=rows, note=" ".join(filter(None, parts)))
+
+
+def left_out(found: Pairings) -> str:
+    """Which entries were compared with nobody, by reason; empty where there are none."""
+    reasons = dict.fromkeys(found.left_out.values())
+    named = {why: [name for name, own in found.left_out.items() if own == why] for why in reasons}
+    return " ".join(f"Not compared in pairs: {', '.join(names)}; {why}." for why, names in named.items())
+
+
+def _who(entry: Entry) -> str:
+    return f"{entry.run}: {entry.figures.name}"
+
+
+def board_page(entries: Sequence[Entry], pairs: Pairings = NO_PAIRS) -> page.Report:
     """The page."""
+    table = pair_table(pairs)
     models = {f"{e.run}: {e.figures.name}": e.figures.revision or "not recorded" for e in entries}
     return page.Report(
         title="Leaderboard",
         headline=board(entries),
+        summary=(left_out(pairs),) if table is None and pairs.left_out else (),
+        sections=() if table is None else (page.Section(title="Who is better?", blocks=(table,)),),
         provenance=page.Provenance(models=models, seeds={e.run: e.record.seed for e in entries}),
     )
 
@@ -83,4 +119,4 @@ def _note(entries: Sequence[Entry], mixed: bool) -> str:
             f"content {data.key[:SHORT]}."
         )
     )
-    return f"{what} Intervals: 95%, bootstrap over problems, each of its run alone and not paired."
+    return f"{what} Intervals: 95%, bootstrap over problems, each of its run alone."

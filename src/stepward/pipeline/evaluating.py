@@ -6,21 +6,35 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from stepward.evaluation.evaluate import Material
 from stepward.evaluation.evaluated import Evaluated, ScorerFigures
 from stepward.evaluation.failures import KINDS, Failure, Picked
+from stepward.evaluation.families import FamilyTest
+from stepward.evaluation.material import Material
 from stepward.evaluation.pricing import UnitCost
 from stepward.evaluation.steps import StepQuality
 from stepward.pipeline.costs import beside_cost, cost_note, without_empty
+from stepward.pipeline.evaluation_tables import (
+    calibration_groups_table,
+    changes_table,
+    confusion_crosstab,
+    decisions_table,
+    differences_table,
+    gains_table,
+    group_diagrams,
+    group_tables,
+    views_table,
+)
 from stepward.pipeline.findings import (
     calibration_table,
     estimate,
     method_title,
+    reliability,
     reliability_of,
     selection_figure,
     selection_table,
     step_table,
 )
+from stepward.pipeline.labels.tables import agreement_table
 from stepward.reports import model as page
 from stepward.reports.compose import Disagreements, ScoreByPosition, first_below, view_trace
 from stepward.search.replay import CurvePoint, Method
@@ -60,25 +74,51 @@ class EvaluationPage:
 
     def _sections(self, views: Sequence[page.TraceView]) -> list[page.Section]:
         found = {each.name: each.steps for each in self.record.scorers if each.steps is not None}
-        sections = [*self._steps(found, views), *self._calibration(found), *self._selection()]
-        return [*sections, *self._disagreements(views)]
+        sections = [*self._steps(found, views), *self._agreement(), *self._groups(), *self._calibration(found)]
+        return [*sections, *self._selection(), *self._disagreements(views)]
 
     def _steps(self, found: Mapping[str, StepQuality], views: Sequence[page.TraceView]) -> list[page.Section]:
         if not found:
             return []
-        gains = {each.name: each.gain for each in self.record.scorers if each.gain is not None}
-        told = ", ".join(f"{name}: {gain}" for name, gain in gains.items())
-        first = self.record.scorers[0].name
-        note = f"AUROC of {first} less that of the other, paired over problems: {told}." if told else ""
-        table = self._costed(step_table("Step scores against labels", found, note), found)
+        table = self._costed(step_table("Step scores against labels", found), found)
+        blocks: list[page.Block] = [table, *filter(None, [gains_table(self.record)])]
+        if self._told:
+            blocks.append(views_table(self._told))
         curve = ScoreByPosition(seed=self.record.seed).figure(views)
-        return [page.Section(title="Steps and first errors", blocks=(table, *((curve,) if curve.curves else ())))]
+        return [page.Section(title="Steps and first errors", blocks=(*blocks, *((curve,) if curve.curves else ())))]
+
+    @property
+    def _told(self) -> list[ScorerFigures]:
+        """Scorers of which more is told than of a baseline."""
+        return [each for each in self.record.scorers if each.views]
+
+    def _agreement(self) -> list[page.Section]:
+        """Each scorer as one more labeler, and the labelers that were not chosen."""
+        decided = [each for each in self._told if each.decisions is not None]
+        if not decided:
+            return []
+        blocks: list[page.Block] = [decisions_table(decided, self.record.threshold)]
+        blocks += filter(None, [confusion_crosstab(decided[0], self.record.threshold)])
+        blocks += [
+            agreement_table(f"{self.record.data.labeler} and {other.name}", other.agreement)
+            for other in self.record.labelers
+        ]
+        by_people = bool(self.record.data.sources) and all(s.startswith("human") for s in self.record.data.sources)
+        title = "Agreement with people" if by_people else "Agreement with the labels"
+        return [page.Section(title=title, blocks=tuple(blocks))]
+
+    def _groups(self) -> list[page.Section]:
+        grouped = [each for each in self._told if each.groups]
+        tables = group_tables(grouped) if grouped else []
+        return [page.Section(title="Where it is good", blocks=tuple(tables))] if tables else []
 
     def _calibration(self, found: Mapping[str, StepQuality]) -> list[page.Section]:
-        if not found:
-            return []
-        drawn = [reliability_of(f"Is the score of {name} a probability?", q) for name, q in _scored(found, self.record)]
-        return [page.Section(title="Calibration", blocks=(self._costed(calibration_table(found), found), *drawn))]
+        blocks: list[page.Block] = [self._costed(calibration_table(found), found)] if found else []
+        blocks += filter(None, [changes_table(self._told), calibration_groups_table(self._told)])
+        blocks += [_reliability(each, found[each.name]) for each in self._told if each.name in found]
+        if self._told:
+            blocks += group_diagrams(self._told[0])
+        return [page.Section(title="Calibration", blocks=tuple(blocks))] if blocks else []
 
     def _selection(self) -> list[page.Section]:
         record = self.record
@@ -90,7 +130,8 @@ class EvaluationPage:
             table, [self._choice_cost(method) for method in methods], record.rates, f"problems at n = {record.largest}"
         )
         figure = selection_figure("Best of n", _drawn(record), record.pools)
-        return [page.Section(title="Best of n", blocks=(figure, costed))]
+        compared = filter(None, [differences_table(record)])
+        return [page.Section(title="Best of n", blocks=(figure, costed, *compared))]
 
     def _choice_cost(self, method: Method) -> UnitCost:
         """Of answering one problem at the largest n: writing the traces, and scoring them where that chooses."""
@@ -211,13 +252,17 @@ def summary(record: Evaluated) -> tuple[str, ...]:
         sure = "differs from" if each.sure else "cannot be told from"
         told.append(
             f"At n = {record.largest}, {method_title(each.method)} {sure} {method_title(each.less)} "
-            f"(difference {each.interval}, paired over problems)."
+            f"(difference {each.interval}, paired over problems{_raised(each.test)})."
         )
     for why in dict.fromkeys(record.no_steps.values()):
         names = ", ".join(name for name, reason in record.no_steps.items() if reason == why)
         told.append(f"{names}: no step figures, because: {why}.")
     told += [f"No choice among several traces: {record.no_selection}."] if record.no_selection else []
     return tuple(told)
+
+
+def _raised(test: FamilyTest | None) -> str:
+    return "" if test is None else f", {test}"
 
 
 def _tagged(failure: Failure, views: Mapping[str, page.TraceView]) -> page.TraceView:
@@ -228,9 +273,10 @@ def _called(view: page.TraceView, scorer: str, threshold: float) -> int | None:
     return first_below(next(track for track in view.tracks if track.scorer == scorer), threshold)
 
 
-def _scored(found: Mapping[str, StepQuality], record: Evaluated) -> list[tuple[str, StepQuality]]:
-    """Those that are no baselines."""
-    return [(each.name, found[each.name]) for each in record.scorers if each.name in found and each.role != "baseline"]
+def _reliability(each: ScorerFigures, quality: StepQuality) -> page.Reliability:
+    """Before and after calibration where both are known."""
+    title = f"Is the score of {each.name} a probability?"
+    return reliability_of(title, quality) if each.before is None else reliability(title, each.before, quality)
 
 
 def _drawn(record: Evaluated) -> list[CurvePoint]:

@@ -176,8 +176,8 @@ def reliability(title: str, before: StepQuality, after: StepQuality) -> page.Rel
     """The same steps before and after calibration."""
     return page.Reliability(
         title=title,
-        before=tuple(map(_bin, before.bins)),
-        after=tuple(map(_bin, after.bins)),
+        before=tuple(map(reliability_bin, before.bins)),
+        after=tuple(map(reliability_bin, after.bins)),
         ece=(before.ece.value, after.ece.value),
         brier=(before.brier.value, after.brier.value),
         note="Bins of equal count; bars are Wilson 95% intervals. ECE over 15 bins of equal width.",
@@ -188,14 +188,15 @@ def reliability_of(title: str, quality: StepQuality) -> page.Reliability:
     """One scorer as it is."""
     return page.Reliability(
         title=title,
-        before=tuple(map(_bin, quality.bins)),
+        before=tuple(map(reliability_bin, quality.bins)),
         ece=(quality.ece.value, None),
         brier=(quality.brier.value, None),
         note="Bins of equal count; bars are Wilson 95% intervals. ECE over 15 bins of equal width.",
     )
 
 
-def _bin(found: ReliabilityBin) -> page.ReliabilityBin:
+def reliability_bin(found: ReliabilityBin) -> page.ReliabilityBin:
+    """A bin as a page shows it."""
     return page.ReliabilityBin(
         score=found.score, rate=found.rate.value, count=found.count, low=found.rate.low, high=found.rate.high
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from stepward.evaluation.evaluated import Evaluated, ScorerFigures
+from stepward.pipeline.evaluation_tables import BY_GROUP, CARDLESS, CHANGES, axis_title
 from stepward.reports.model import Report, Table
 from stepward.reports.tables import markdown
 from stepward.reports.text import one_line
@@ -64,6 +65,10 @@ def limits(record: Evaluated) -> Iterator[str]:
     for each in record.scorers:
         if each.traces < data.traces:
             yield f"{one_line(each.name)} scored {each.traces} of {data.traces} traces; its figures are of those alone."
+    if data.labeler:
+        yield f"The labels are those of {one_line(data.labeler)} alone; others labelled the same traces."
+    if first.before is not None:
+        yield "The card does not say which problems its calibrator was fitted on: if these, `after` flatters."
     for name, why in record.no_steps.items():
         yield f"{one_line(name)} has no step figures, because: {why}."
     if record.no_selection:
@@ -78,7 +83,7 @@ def limits(record: Evaluated) -> Iterator[str]:
 
 
 def _what(first: ScorerFigures, taught: Taught | None) -> str:
-    rows = {"scorer": first.maker, "revision": first.revision or "not recorded"}
+    rows: dict[str, Json] = {"scorer": first.maker, "revision": first.revision or "not recorded"}
     if first.role == "stored":
         rows["scores"] = "came with the data; no model was run here"
     return _listed({**rows, **(taught.facts if taught else {})})
@@ -113,6 +118,7 @@ def _data(record: Evaluated) -> str:
         "size": counted,
         "answers judged": data.verdicts,
         "labels": ", ".join(f"{name}: {count}" for name, count in data.sources.items()) or "none",
+        **({"of them taken": f"those of {data.labeler}"} if data.labeler else {}),
         "steps cut by": _names(data.segmenters, "the file"),
         "written by": _names(data.policies, "not recorded"),
     }
@@ -125,8 +131,12 @@ def _names(found: Mapping[str, int], blank: str) -> str:
 
 def _figures(report: Report) -> Iterator[str]:
     tables: Sequence[Table] = [report.headline, *(b for s in report.sections for b in s.blocks if isinstance(b, Table))]
+    left_out = {axis_title(axis) for axis in CARDLESS}
+    if any(table.title == CHANGES for table in tables):
+        left_out.add(BY_GROUP)
     for table in tables:
-        yield markdown(table).strip()
+        if table.title not in left_out:
+            yield markdown(table).strip()
     if report.summary:
         yield "\n".join(f"- {one_line(sentence)}" for sentence in report.summary)
 

@@ -20,6 +20,8 @@ from stepward.reports.plots import save
 from stepward.reports.tables import csv_text, latex, markdown
 from stepward.storage.files import make_folder, write_atomic
 
+EXPORTS = ("tables", "figures")
+"""Folders that are written."""
 LONGEST = 60
 """Characters of a file's name."""
 
@@ -41,7 +43,7 @@ def write_exports(report: Report, folder: Path) -> tuple[Path, ...]:
 
     Raises `MissingExtraError` where there are figures but no matplotlib, `StorageError` where the disk refuses.
     """
-    for name in ("tables", "figures"):
+    for name in EXPORTS:
         make_folder(folder / name)
     names, written = _Names(), []
     for block in _blocks(report):

@@ -20,7 +20,7 @@ NO_ERROR = -1
 """In place of a first error's index: there is none."""
 
 Cell: TypeAlias = "str | int | float | Estimate | None"
-Block: TypeAlias = "Table | Figure | Scatter | Reliability | Crosstab"
+Block: TypeAlias = "Table | Figure | Scatter | HeatMap | Reliability | Crosstab"
 Detection: TypeAlias = Literal["found", "early", "late", "missed", "false alarm", "clean", "unknown"]
 LineStyle = Literal["line", "dashed", "reference"]
 
@@ -130,6 +130,32 @@ class Scatter:
     def dominated(self, point: Point) -> bool:
         """Whether some other point is at least as cheap and as good, and better in one of the two."""
         return any(p.x <= point.x and p.y >= point.y and (p.x, p.y) != (point.x, point.y) for p in self.points)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatMap:
+    """A matrix of numbers, shaded by how far each is from `middle`. None is an empty cell; its reason is elsewhere."""
+
+    title: str
+    x_label: str
+    y_label: str
+    row_names: tuple[str, ...]
+    column_names: tuple[str, ...]
+    values: tuple[tuple[float | None, ...], ...]
+    """One row of values per row name, one value per column name."""
+    middle: float = 0.5
+    outlined: tuple[tuple[int, int], ...] = ()
+    """Row and column of cells with a frame."""
+    parted: tuple[int, ...] = ()
+    """Rows above which there is a gap."""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if [len(row) for row in self.values] != [len(self.column_names)] * len(self.row_names):
+            raise DataError(
+                f"heat map {self.title!r} needs {len(self.row_names)} rows of {len(self.column_names)} values",
+                got=[len(row) for row in self.values],
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from stepward.reports.model import (
     Estimate,
     Figure,
     Gallery,
+    HeatMap,
     Reliability,
     Report,
     Scatter,
@@ -162,6 +163,9 @@ def numbers_of(block: Drawable) -> Table:
     if isinstance(block, Reliability):
         columns: tuple[str, ...] = ("calibration", "mean score", "share right", "low", "high", "steps")
         return Table(title=block.title, columns=columns, rows=tuple(_bin_rows(block)))
+    if isinstance(block, HeatMap):
+        names = (one_line(block.y_label) or "row", *block.column_names)
+        return Table(title=block.title, columns=names, rows=tuple(_heat_rows(block)))
     columns = (one_line(block.x_label) or "x", one_line(block.y_label) or "y", "low", "high")
     if isinstance(block, Figure):
         return Table(title=block.title, columns=("curve", *columns), rows=tuple(_curve_rows(block)))
@@ -175,6 +179,10 @@ def _bin_rows(block: Reliability) -> list[tuple[Cell, ...]]:
         for when, bins in sides
         for bin_ in bins
     ]
+
+
+def _heat_rows(block: HeatMap) -> list[tuple[Cell, ...]]:
+    return [(name, *map(_rounded, values)) for name, values in zip(block.row_names, block.values, strict=True)]
 
 
 def _curve_rows(figure: Figure) -> list[tuple[Cell, ...]]:

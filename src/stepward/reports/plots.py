@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from stepward.errors import MissingExtraError, StorageError
 from stepward.reports.axes import draw_curves, draw_scatter
-from stepward.reports.model import Figure, Reliability, ReliabilityBin, Scatter
+from stepward.reports.heat import draw_heat
+from stepward.reports.model import Figure, HeatMap, Reliability, ReliabilityBin, Scatter
 from stepward.reports.palette import INK, RULE, SERIES, SOFT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-Drawable: TypeAlias = "Figure | Scatter | Reliability"
+Drawable: TypeAlias = "Figure | Scatter | HeatMap | Reliability"
 
 STYLE = {
     "svg.fonttype": "none",
@@ -61,6 +62,8 @@ def draw(block: Drawable) -> Canvas:
     with styled():
         if isinstance(block, Reliability):
             return _reliability(block)
+        if isinstance(block, HeatMap):
+            return draw_heat(block)
         canvas, axes = _one_axes()
         if isinstance(block, Scatter):
             draw_scatter(axes, block)

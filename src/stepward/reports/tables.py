@@ -12,10 +12,10 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -77,14 +77,15 @@ def row_texts(table: Table, row: Sequence[Cell]) -> list[str]:
 
 def rich_table(table: Table) -> RenderableType:
     """The table for a rich console: markup and escape sequences in its text stay text."""
-    drawn = RichTable(box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left", title_style="bold")
-    drawn.title = Text(one_line(table.title), style="bold") if table.title else None
-    drawn.caption = Text(visible(table.note)) if table.note else None
+    drawn = RichTable(box=box.SIMPLE_HEAD)
     for index, name in enumerate(table.columns):
-        drawn.add_column(Text(one_line(name)), justify="right" if table.is_number(index) else "left")
+        side: Literal["right", "left"] = "right" if table.is_number(index) else "left"
+        drawn.add_column(Text(one_line(name)), justify=side, overflow="fold")
     for row in table.rows:
         drawn.add_row(*map(Text, row_texts(table, row)))
-    return drawn
+    title = [Text(one_line(table.title), style="bold")] if table.title else []
+    note = [Text(visible(table.note), style="dim italic")] if table.note else []
+    return Group(*title, drawn, *note)
 
 
 def markdown(table: Table) -> str:
@@ -98,11 +99,11 @@ def markdown(table: Table) -> str:
 
 
 def csv_text(table: Table) -> str:
-    """Comma-separated values at full precision; an estimate's column is followed by its low and high.
+    """Comma-separated values at full precision; a column of intervals is followed by their low and high ends.
 
     Text that a spreadsheet would run as a formula (it starts with = + - @) gets a leading apostrophe.
     """
-    wide = [any(isinstance(row[index], Estimate) for row in table.rows) for index in range(len(table.columns))]
+    wide = [any(_has_ends(row[index]) for row in table.rows) for index in range(len(table.columns))]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
@@ -136,10 +137,16 @@ def _csv(text: str) -> str:
     return f"'{shown}" if shown.startswith(("=", "+", "-", "@", "\t")) else shown
 
 
+def _has_ends(cell: Cell) -> bool:
+    """Whether the cell has an interval, or would have one if it were defined."""
+    return isinstance(cell, Estimate) and (cell.low is not None or math.isnan(cell.value))
+
+
 def _csv_cells(cell: Cell, triple: bool) -> list[str | float]:
-    if isinstance(cell, Estimate):
+    if isinstance(cell, Estimate) and triple:
         return [_full(cell.value), _full(cell.low), _full(cell.high)]
-    only: str | float = _csv(cell) if isinstance(cell, str) else _full(cell)
+    bare = cell.value if isinstance(cell, Estimate) else cell
+    only: str | float = _csv(bare) if isinstance(bare, str) else _full(bare)
     return [only, "", ""] if triple else [only]
 
 

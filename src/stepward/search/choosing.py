@@ -21,7 +21,7 @@ Choose = Literal["best", "vote", "majority"]
 
 
 def choose(finished: Sequence[Branch], answers: AnswerReader, how: Choose) -> Branch | None:
-    """The chosen branch; None where no finished trace has a score, or none states an answer to vote for."""
+    """The chosen branch, the best where none states an answer to vote for; None where no finished trace has a score."""
     ended = [branch for branch in finished if branch.trace.finish == "stop"]
     candidates = [branch for branch in ended or finished if branch.score is not None]
     if how == "best":

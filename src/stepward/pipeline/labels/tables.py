@@ -13,18 +13,33 @@ from stepward.reports import model as page
 
 
 def agreement_table(title: str, report: AgreementReport) -> page.Table:
-    """Rate and kappa over all, by length and by location of the first error."""
+    """Rate and what is left of it beyond chance: over all, by length and by location of the first error."""
     rows: list[tuple[page.Cell, ...]] = [_agreed("first error", report.first_error)]
-    rows.append(("first error, at most one step apart", report.traces, _estimate(report.near), None))
+    rows.append(("first error, at most one step apart", report.traces, _estimate(report.near), *(None,) * 3))
+    rows += _prefix(report)
     rows.append(_agreed("steps, good or bad", report.steps))
     rows += [_agreed(f"first error, traces of {row.name}", row) for row in report.by_length]
     rows += [_agreed(f"first error at {row.name}", row) for row in report.by_location]
     note = (
         f"{report.traces} traces of {report.problems} problems; {report.unknown} more whose first error one side "
         "leaves unknown. Rows by location: of the first labelling's traces with that location, the share that the "
-        "second puts there too; kappa of the question whether it is there. Intervals: 95%, bootstrap over problems."
+        "second puts there too; the others of the question whether it is there. Kappa: Cohen's; AC1: Gwet's, steady "
+        "where one category is rare; alpha: Krippendorff's. Intervals: 95%, bootstrap over problems."
     )
-    return page.Table(title=title, columns=("on", "n", "agree", "kappa"), rows=tuple(rows), note=note)
+    return page.Table(title=title, columns=("on", "n", "agree", "kappa", "AC1", "alpha"), rows=tuple(rows), note=note)
+
+
+def _prefix(report: AgreementReport) -> list[tuple[page.Cell, ...]]:
+    """First errors as numbers: how much of the trace stands before them."""
+    found = report.prefix
+    if found is None:
+        return []
+    name, count = "share of the trace before the first error", report.traces
+    interval = (_estimate(found.weighted_kappa), None, _estimate(found.interval_alpha))
+    return [
+        (f"{name}, squared distance", count, None, *interval),
+        (f"{name}, ordinal", count, None, None, None, _estimate(found.ordinal_alpha)),
+    ]
 
 
 def relabel_table(accounts: Sequence[RelabelAccount]) -> page.Table:
@@ -81,7 +96,7 @@ def noise_table(matrix: NoiseMatrix) -> page.Table:
 
 
 def _agreed(name: str, row: AgreementRow) -> tuple[page.Cell, ...]:
-    return (name, row.units, _estimate(row.rate), _estimate(row.kappa))
+    return (name, row.units, *map(_estimate, (row.rate, row.kappa, row.ac1, row.alpha)))
 
 
 def _estimate(interval: Interval) -> page.Cell:

@@ -64,7 +64,8 @@ def _summary(made: Sequence[LabeledTrace], reports: dict[str, AgreementReport]) 
     labels = sum(label is not None for each in kept for label in each.labels)
     outcomes = Counter(str(each.meta["agreement"]) for each in made if isinstance(each.meta.get("agreement"), str))
     parts = [
-        f"first errors agree with {name} on {each.first_error.rate}, kappa {each.first_error.kappa}"
+        f"first errors agree with {name} on {each.first_error.rate}, kappa {each.first_error.kappa}, "
+        f"AC1 {each.first_error.ac1}, alpha {each.first_error.alpha}"
         for name, each in reports.items()
     ]
     return {

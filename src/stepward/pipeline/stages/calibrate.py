@@ -128,7 +128,7 @@ class CalibrateScores:
         scores, problems = shop.scores(self.source), shop.problems(self.source)
         traces = shop.traces(shop.sources.get(self.source, self.source))
         shop.work(scores, Chunks(what="scores", size=max(1, len(scores)), unit="traces"), calibrate)
-        return {"traces": len(scores), "scorer": maker.maker, "revision": maker.revision}
+        return {"traces": len(scores), "scorer": maker.maker, "revision": maker.revision, "kind": card.kind}
 
 
 def _through(calibrator: Calibrator, scores: StepScores, domain: str, maker: Origin) -> StepScores:

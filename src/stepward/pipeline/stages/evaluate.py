@@ -1,6 +1,7 @@
 """Evaluates scorers against labels and verdicts, and publishes it: page, figures, tables, failures, model card.
 
 RUN/STAGE/evaluation.json    the record (`stepward.evaluation.evaluated`)
+RUN/STAGE/judged.jsonl       what every trace got, for comparisons with other runs
 RUN/STAGE/report.html        one page
 RUN/STAGE/MODEL_CARD.md      of the first scorer
 RUN/STAGE/figures, tables    SVG; CSV, markdown, LaTeX
@@ -12,6 +13,7 @@ The same records give the same bytes. Seconds are part of the records where a mo
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,20 +22,23 @@ from typing import TYPE_CHECKING
 from stepward.codec import to_json
 from stepward.errors import ConfigError
 from stepward.evaluation.baselines import baseline_scores
-from stepward.evaluation.evaluate import REDUCERS, Entrant, Material, Settings, evaluate
-from stepward.evaluation.evaluated import FILE
+from stepward.evaluation.evaluate import evaluate
+from stepward.evaluation.evaluated import FILE, Kind, kind_in
 from stepward.evaluation.failure_files import write_failures
 from stepward.evaluation.failures import Failures, pick
+from stepward.evaluation.judged_rows import ROWS, rows_text
+from stepward.evaluation.labelers import full_name, labels_by, others_than
+from stepward.evaluation.material import REDUCERS, Entrant, Material, Settings
 from stepward.evaluation.pricing import Rates
 from stepward.pipeline.evaluating import EvaluationPage, scorer_line, summary
 from stepward.pipeline.findings import provenance
 from stepward.pipeline.model_card import Taught, model_card
 from stepward.pipeline.workshop import Workshop
 from stepward.reduce import reducer
-from stepward.reports.exports import write_exports
+from stepward.reports.exports import EXPORTS, write_exports
 from stepward.reports.html import write
 from stepward.storage.files import make_folder
-from stepward.types import Json, StepScores
+from stepward.types import Json, LabeledTrace, StepScores
 
 if TYPE_CHECKING:
     from stepward.reward_models.checkpoint import Card
@@ -48,6 +53,8 @@ class ScoreSource:
     """scores, or scores-NAME for scores that came with a file."""
     reduce: tuple[str, ...] = REDUCERS
     """How step scores become one number per trace; the first is the one that is compared."""
+    before: str = ""
+    """A stage with the same scorer's scores before calibration, which are then compared with these."""
 
     def __post_init__(self) -> None:
         if not self.reduce:
@@ -70,6 +77,8 @@ class EvaluateScorers:
     """A stage with labels to fit the trivial baselines on; best not the one that is judged."""
     model: str = ""
     """The stage or folder of the first scorer's model, for its card."""
+    labeler: str = ""
+    """Whose labels are taken for true, where traces have labels of several labelers."""
     name: str = ""
     """What the data is called; empty for the stage's name."""
     title: str = "Evaluation"
@@ -94,6 +103,7 @@ class EvaluateScorers:
         outcome = evaluate(material, Settings(seed=shop.seed, threshold=self.threshold, ns=self.ns, rates=self.rates))
         record = outcome.record
         shop.run.write_json(f"{shop.stage}/{FILE}", to_json(record))
+        shop.run.write_text(f"{shop.stage}/{ROWS}", rows_text(material))
         files = self._failures(shop, outcome.failures)
         first = outcome.failures[record.scorers[0].name]
         page = EvaluationPage(
@@ -105,6 +115,8 @@ class EvaluateScorers:
         taught = _taught(self._checkpoint(shop), material.taught_by)
         report = page.report(self.title, provenance(shop))
         write(report, shop.run.path(f"{shop.stage}/report.html"))
+        for name in EXPORTS:
+            shutil.rmtree(shop.folder(name), ignore_errors=True)  # a page written anew may have other tables
         exported = write_exports(report, shop.folder("."))
         shop.run.write_text(f"{shop.stage}/MODEL_CARD.md", model_card(record, report, taught))
         return {
@@ -116,25 +128,44 @@ class EvaluateScorers:
 
     def _material(self, shop: Workshop) -> Material:
         labels = shop.labels(self.labels)
-        entrants = {
-            name: Entrant(role="stored" if s.what != "scores" else "scorer", scores=_scores(shop, s), reduce=s.reduce)
-            for name, s in self.scores.items()
-        }
-        for name in self._stored(shop):
-            source = ScoreSource(stage=self.labels, what=f"scores-{name}")
-            entrants[name] = Entrant(role="stored", scores=_scores(shop, source))
-        if self.baselines:
-            keys, traces = list(labels), [each.trace for each in labels.values()]
-            found = baseline_scores(list(shop.labels(self.baselines).values()), traces)
-            for name, scores in found.items():
-                entrants[name] = Entrant(role="baseline", scores=dict(zip(keys, scores, strict=True)))
+        own = labels_by(labels, self.labeler) if self.labeler else labels
         return Material(
             name=self.name or self.labels,
             problems=shop.problems(self.labels),
-            labels=labels,
-            entrants=entrants,
+            labels=own,
+            entrants={**self._scored(shop, set(labels) - set(own)), **self._trivial(shop, own)},
             taught_by=_taught_by(self._checkpoint(shop)),
+            labeler=full_name(labels, self.labeler) if self.labeler else "",
+            others=others_than(labels, self.labeler) if self.labeler else {},
         )
+
+    def _scored(self, shop: Workshop, left_out: set[str]) -> dict[str, Entrant]:
+        """Scorers by name: those of stages, then those that came with the traces; without the traces left out."""
+        sources = dict(self.scores)
+        for name in self._stored(shop):
+            sources[name] = ScoreSource(stage=self.labels, what=f"scores-{name}")
+        return {name: self._entrant(shop, source, left_out) for name, source in sources.items()}
+
+    def _entrant(self, shop: Workshop, source: ScoreSource, left_out: set[str]) -> Entrant:
+        before = ScoreSource(stage=source.before) if source.before else None
+        return Entrant(
+            role="stored" if source.what != "scores" else "scorer",
+            kind=_kind(shop, source),
+            scores=_scores(shop, source, left_out),
+            reduce=source.reduce,
+            before=None if before is None else _scores(shop, before, left_out),
+        )
+
+    def _trivial(self, shop: Workshop, labels: Mapping[str, LabeledTrace]) -> dict[str, Entrant]:
+        """The baselines, fitted on the labels of their stage."""
+        if not self.baselines:
+            return {}
+        taught = list(shop.labels(self.baselines).values())
+        found = baseline_scores(taught, [each.trace for each in labels.values()])
+        return {
+            name: Entrant(role="baseline", scores=dict(zip(labels, scores, strict=True)))
+            for name, scores in found.items()
+        }
 
     def _stored(self, shop: Workshop) -> tuple[str, ...]:
         """Names of the scores that came with the traces and are asked for."""
@@ -198,15 +229,21 @@ def _facts(card: Card) -> dict[str, Json]:
         "mode": card.mode,
         "backbone": f"{card.backbone}, revision {card.backbone_revision}",
         "precision": card.precision,
-        "calibrated": "no" if card.calibrator is None else str(card.calibrator.get("use", "yes")),
+        "calibrated": "no" if card.calibrator is None else str(card.calibrator.get("calibrator", "yes")),
     }
 
 
-def _scores(shop: Workshop, source: ScoreSource) -> dict[str, StepScores]:
+def _scores(shop: Workshop, source: ScoreSource, left_out: set[str]) -> dict[str, StepScores]:
     found = shop.load(source.what, StepScores, source.stage)
     if not found:
         raise ConfigError(f"stage {source.stage!r} made no {source.what}", mend="name a stage that scored or read some")
-    return found
+    return {key: scores for key, scores in found.items() if key not in left_out}
+
+
+def _kind(shop: Workshop, source: ScoreSource) -> Kind:
+    """PRM or ORM, as the stage that scored says of its model; scores that came with a file have no card."""
+    scored = source.what == "scores" and shop.run.is_done(source.stage)
+    return kind_in(shop.run.result(source.stage)) if scored else ""
 
 
 def _plain(name: str) -> str:

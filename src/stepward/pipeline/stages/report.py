@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from stepward.errors import ConfigError
+from stepward.evaluation.families import in_family, student_p
 from stepward.pipeline.findings import (
     Findings,
     calibration_table,
@@ -109,11 +110,15 @@ class WriteReport:
     def _summary(self, findings: Findings) -> list[str]:
         sentences = []
         for title, stage in self.selections.items():
-            for pair, interval in findings.differences(stage).items():
+            found = findings.differences(stage)
+            problems = self._problems(findings, stage)
+            tests = in_family([student_p(interval, problems) for interval in found.values()])
+            for (pair, interval), test in zip(found.items(), tests, strict=True):
                 a, _, b = pair.partition(" - ")
-                sure = "differs from" if interval.low > 0 or interval.high < 0 else "cannot be told from"
+                sure = "differs from" if test is not None and test.sure else "cannot be told from"
                 told = f"{method_title(a)} {sure} {method_title(b)}"
-                sentences.append(f"{title}: {told} (difference {interval}, paired over problems).")
+                raised = "" if test is None else f", {test}"
+                sentences.append(f"{title}: {told} (difference {interval}, paired over problems{raised}).")
         return sentences
 
     def _sections(self, findings: Findings, views: list[page.TraceView]) -> list[page.Section]:

@@ -10,13 +10,14 @@ from typing import Literal
 from stepward.errors import ConfigError
 from stepward.pipeline.workshop import Chunks, Workshop
 from stepward.protocols import StepScorerEngine
+from stepward.reward_models.checkpoint import CARD, Kind, read_card
 from stepward.reward_models.formats.library import get_format
 from stepward.reward_models.public.load import Opening, open_scorer
 from stepward.reward_models.several.experts import ExpertsRewardModel
 from stepward.reward_models.several.uncertain import UncertainRewardModel
 from stepward.types import Json, Origin, Problem, Spend, StepScores, Trace
 
-Read = Literal["own", "middle", "low", "experts"]
+Read = Literal["own", "raw", "middle", "low", "experts"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,8 @@ class ScoreTraces:
     model: str
     """A stage that made a model, or a model folder."""
     read: Read = "own"
-    """Which heads: the model's own, the middle or the low end of an ensemble or quantiles, or experts by domain."""
+    """Which heads: the model's own, raw for the same before its calibrator, the middle or the low end of an ensemble or
+    quantiles, or experts by domain."""
     format: str = ""
     """Name or file of a published model's format, where its folder does not tell."""
     base: str = ""
@@ -44,7 +46,10 @@ class ScoreTraces:
     def run(self, shop: Workshop) -> Json:
         """Score what is not scored yet."""
         folder = model_of(shop, self.model)
-        engine = open_scorer(folder, self._opening()) if self.read == "own" else _engine(folder, self.read)
+        if self.read in ("own", "raw"):
+            engine = open_scorer(folder, self._opening(), calibrated=self.read == "own")
+        else:
+            engine = _engine(folder, self.read)
         problems = shop.problems(self.source)
         pairs = {key: (problems[trace.problem_id], trace) for key, trace in shop.traces(self.source).items()}
 
@@ -60,7 +65,8 @@ class ScoreTraces:
             ]
 
         records = shop.work(pairs, Chunks(what="scores", size=self.chunk, unit="traces"), score)
-        return {"traces": len(records), "scorer": engine.origin.maker, "revision": engine.origin.revision}
+        told = {"scorer": engine.origin.maker, "revision": engine.origin.revision, "kind": kind_of(folder)}
+        return {"traces": len(records), **told}
 
     def _opening(self) -> Opening:
         base, reference = (Path(name) if name else None for name in (self.base, self.reference))
@@ -88,6 +94,11 @@ def _engine(folder: Path, read: Read) -> StepScorerEngine:
         return ExpertsRewardModel.load(folder)
     uncertain = UncertainRewardModel.load(folder)
     return uncertain if read == "middle" else _LowEnds(model=uncertain)
+
+
+def kind_of(folder: Path) -> Kind:
+    """What the model in `folder` is; published checkpoints, which have no card of ours, score steps."""
+    return read_card(folder).kind if (folder / CARD).is_file() else "prm"
 
 
 def model_of(shop: Workshop, model: str) -> Path:
