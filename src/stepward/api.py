@@ -55,8 +55,12 @@ class TraceResult:
 
     @property
     def likely_error(self) -> int | None:
-        """First step scored below 1/2; None where there is none or nothing was scored."""
-        return decode_threshold(self.values) if self.values else None
+        """First step scored below 1/2 (a margin: below 0); None where there is none or nothing was scored.
+
+        None too for logits and log-ratios: they rank steps, and no threshold means anything.
+        """
+        zero = self.scores.zero if self.scores else None
+        return None if zero is None else decode_threshold(self.values, zero)
 
     def __rich__(self) -> object:
         return self._view().__rich__()

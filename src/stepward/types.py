@@ -282,6 +282,11 @@ class StepScores:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def zero(self) -> float | None:
+        """What says neither right nor wrong: 1/2 of a probability, 0 of a margin; None where scores only rank."""
+        return {"probability": 0.5, "margin": 0.0}.get(self.convention)
+
     def check_online(self) -> StepScores:
         """These scores, if they hold for an unfinished trace; `ScoreError` where later steps would change them."""
         if self.sees == "trace":

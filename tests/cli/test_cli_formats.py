@@ -23,6 +23,13 @@ def test_the_table_names_every_format_and_fits_a_terminal() -> None:
     assert "thinkprm" in out, "judges that write text are listed too"
 
 
+def test_a_narrow_terminal_gets_whole_names_and_no_stumps_of_summaries() -> None:
+    out = CliRunner().invoke(app, ["formats"], env={"COLUMNS": "80"}).output
+    table = out[: out.index("judge, writes text")]
+    assert all(f"{name} " in table for name in FORMATS) and "…" not in table
+    assert "family" not in table and "joined by" in table
+
+
 def test_json_holds_every_record() -> None:
     found = json.loads(run("--json"))
     assert [record["name"] for record in found["formats"]] == list(FORMATS)

@@ -14,6 +14,7 @@ from stepward.evaluation.evaluated import Evaluated, data_facts, read_evaluated
 from stepward.evaluation.material import Entrant, Material, Settings
 from stepward.evaluation.ranking import rank_views
 from stepward.evaluation.steps import auroc_gain, judge_steps
+from stepward.pipeline.habit_tables import habit_tables
 from stepward.types import Spend
 
 
@@ -58,6 +59,20 @@ def test_the_record_has_views_groups_and_decisions_of_scorers_alone() -> None:
         cohen_kappa_score([0] * 24 + [1] * 48, [0] * 23 + [1] + [0] + [1] * 47)
     )
     assert report.first_error.rate.value == pytest.approx(22 / 24) and report.prefix is not None
+
+
+def test_habits_are_told_of_scorers_and_not_of_baselines() -> None:
+    made = material()
+    baseline = replace(made.entrants["flat"], role="baseline")
+    good, flat = evaluate(replace(made, entrants={**made.entrants, "flat": baseline}), Settings(seed=3)).record.scorers
+    assert flat.habits is None and good.habits is not None
+    # the last step is the strict least of every wrong trace and of no right one
+    assert good.habits.drift.traces == 24 and good.habits.drift.last_is_lowest.value == pytest.approx(0.5)
+    assert good.habits.drift.chance.value == pytest.approx(1 / 3)
+    assert {each.how for each in good.habits.biases} == {"min"}
+    titles = [table.title for table in habit_tables([good, flat])]
+    assert titles == ["Outcome drift"] or titles == ["Outcome drift", "Length and style"]
+    assert habit_tables([good, flat])[0].rows[0][0] == "good" and not habit_tables([flat])
 
 
 def test_the_threshold_of_the_settings_decides() -> None:

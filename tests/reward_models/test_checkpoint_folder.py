@@ -139,6 +139,22 @@ def test_a_folder_that_lacks_some_weights_is_refused(tiny_folder, tmp_path):
         Backbone.open(folder, STEPWARD_DEFAULT)
 
 
+def test_weights_of_another_shape_than_the_configuration_are_named(tiny_folder, tmp_path):
+    folder = shutil.copytree(tiny_folder, tmp_path / "misshapen")
+    weights = load_file(folder / "model.safetensors")
+    weights["model.norm.weight"] = weights["model.norm.weight"][:-1].clone()
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"other shapes than its config.json asks for; got .*norm.weight \[\d+\], not"):
+        Backbone.open(folder, STEPWARD_DEFAULT)
+
+
+def test_a_folder_without_a_vocabulary_is_refused(tiny_folder, tmp_path):
+    folder = shutil.copytree(tiny_folder, tmp_path / "wordless")
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(ModelError, match=r"holds no tokenizer's vocabulary.*tokenizer.model"):
+        open_codec(folder, STEPWARD_DEFAULT)
+
+
 def test_a_folder_of_no_known_architecture_is_refused(tiny_folder, tmp_path):
     folder = shutil.copytree(tiny_folder, tmp_path / "odd")
     (folder / "config.json").write_text('{"model_type": "abacus"}')

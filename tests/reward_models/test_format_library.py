@@ -74,7 +74,7 @@ def test_a_users_file_is_read_strictly(tmp_path: Path, text: str, says: str) -> 
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"gone\.yaml cannot be read"):
+    with pytest.raises(ConfigError, match=r"no format file .*gone\.yaml"):
         get_format(str(tmp_path / "gone.yaml"))
 
 
@@ -136,3 +136,15 @@ def test_the_formats_in_the_docs_are_formats(tmp_path: Path) -> None:
         file = tmp_path / f"{index}.yaml"
         file.write_text(block)
         assert read_format_file(file).name
+
+
+def test_an_aggregation_that_nobody_computes_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"format 'mine'.*no such reducer; got 'banana'"):
+        PRMFormat(name="mine", aggregation="banana")
+
+
+def test_a_judge_is_no_format_and_says_where_it_goes() -> None:
+    with pytest.raises(ConfigError, match=r"'thinkprm' is a judge.*--judge thinkprm"):
+        get_format("thinkprm")
+    with pytest.raises(ConfigError, match="did you mean 'thinkprm'"):
+        get_format("thinkprmm")

@@ -8,13 +8,13 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from stepward.errors import ModelError
+from stepward.errors import ConfigError, ModelError
 from stepward.reward_models.backbone import Backbone
 from stepward.reward_models.formats.chats import EURUS, IMPLICIT, PATHFINDER
 from stepward.reward_models.formats.stepward_default import STEPWARD_DEFAULT
 from stepward.reward_models.logprobs import token_logprobs
 from stepward.reward_models.public.implicit import TraceLogprobs, counted, trace_logprobs
-from stepward.reward_models.public.load import Opening, open_public, open_scorer
+from stepward.reward_models.public.load import NO_REFERENCE, Opening, open_public, open_scorer
 
 ALONE = replace(PATHFINDER, prompt="Question : {problem}", between=" \n\n", passes=(
     "Current Step : {step} Math : <extra> , Consistency : <extra>",
@@ -69,7 +69,7 @@ def test_the_published_reading_of_an_implicit_model_is_reproduced(two, pairs):
 @pytest.mark.parametrize("reading", ["accumulated", "single"])
 @pytest.mark.parametrize("referred", [True, False])
 def test_sums_end_with_each_step(two, pairs, reading, referred):
-    opening = Opening(format=IMPLICIT, reference=two[1] if referred else None, reading=reading)
+    opening = Opening(format=IMPLICIT, reference=two[1] if referred else NO_REFERENCE, reading=reading)
     model = open_public(two[0], opening)
     (tokenizer, policy), (_, start) = (language_model(folder) for folder in two)
     for (problem, trace), own in zip(pairs, model.score_batch(pairs), strict=True):
@@ -88,6 +88,18 @@ def test_sums_end_with_each_step(two, pairs, reading, referred):
         if reading == "single":
             sums = [value - before for value, before in zip(sums, [0.0, *sums], strict=False)]
         assert list(own.values) == pytest.approx(sums, abs=1e-5)
+
+
+def test_a_second_model_is_named_where_one_is_read_and_nowhere_else(two, checkpoint):
+    with pytest.raises(ModelError, match=r"against a reference model, and none is named.*Qwen2.5-Math-7B-Instruct"):
+        open_scorer(two[0], Opening(format=EURUS))
+    for format in (PATHFINDER, replace(PATHFINDER, passes=(), marker=" ки")):
+        with pytest.raises(ModelError, match="reads one model"):
+            open_scorer(two[0], Opening(format=format, reference=two[1]))
+        with pytest.raises(ModelError, match="is a whole model"):
+            open_scorer(two[0], Opening(format=format, base=two[1]))
+    with pytest.raises(ConfigError, match="names its own reference"):
+        open_scorer(checkpoint, Opening(reference=two[1]))
 
 
 def test_the_reference_is_remembered_by_content_and_not_by_place(two, pairs, monkeypatch):

@@ -245,3 +245,12 @@ def test_a_long_trace_is_scored_in_windows_and_says_what_was_left_out(make_publi
     assert found.values[-1] != pytest.approx(whole.values[-1], abs=1e-6)
     assert found.scorer.settings["windows"] > 1 and found.scorer.settings["dropped_tokens"] > 0
     assert "windows" not in whole.scorer.settings
+
+
+def test_a_published_encoder_reads_whole_traces_and_says_so(make_public, problem, make_trace):
+    folder = make_public("BertForTokenClassification", num_key_value_heads=None)
+    model = open_public(folder, Opening(format=replace(LABELS, head_keys=("classifier.",))))
+    short, long = make_trace("two .", "three ."), make_trace("two .", "three .", "so the answer is 9 9 9 .")
+    first, second = model.score_batch([(problem, short), (problem, long)])
+    assert second.values[:2] != pytest.approx(first.values, abs=1e-4)
+    assert first.sees == "trace"

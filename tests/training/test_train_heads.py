@@ -19,7 +19,7 @@ from stepward.reward_models.checkpoint import set_calibrator
 from stepward.reward_models.formats.stepward_default import STEPWARD_DEFAULT
 from stepward.reward_models.heads import ScoreHead
 from stepward.reward_models.process import ProcessRewardModel
-from stepward.reward_models.readout import LAST, TokenBatch, step_states
+from stepward.reward_models.readout import LAST, step_states
 from stepward.reward_models.several.experts import (
     Experts,
     ExpertsRewardModel,
@@ -28,6 +28,7 @@ from stepward.reward_models.several.experts import (
     write_experts,
 )
 from stepward.reward_models.several.uncertain import Members, UncertainRewardModel, write_band, write_members
+from stepward.reward_models.token_batch import TokenBatch
 from stepward.reward_models.trained_on import read_trained_on, refuse_training_problems
 from stepward.training.ensemble import fit_ensemble, fit_quantiles
 from stepward.training.examples import Example
@@ -100,12 +101,18 @@ def test_pinball_is_least_at_the_quantile() -> None:
 def test_pinball_refuses_hard_labels_unknown_outputs_and_odd_settings() -> None:
     with pytest.raises(LabelError, match="soft labels"):
         Pinball().check(targets_of([0.0, 1.0]))
-    with pytest.raises(LabelError, match="no quantile"):
-        Pinball(levels=(0.5,)).check(targets_of([0.5], [1]))
-    Pinball().check(targets_of([0.0, 0.5]))
+    for levels, outputs in (((0.5,), [0, 1]), ((0.1, 0.5), [0, 0])):
+        with pytest.raises(LabelError, match="one output for each of its"):
+            Pinball(levels=levels).check(targets_of([0.5, 0.2], outputs))
+    Pinball(levels=(0.5,)).check(targets_of([0.0, 0.5]))
     for wrong in ({"levels": (0.0,)}, {"levels": ()}, {"smooth": -1.0}):
         with pytest.raises(ConfigError, match="levels in"):
             Pinball(**wrong)
+
+
+def test_quantiles_of_hard_labels_are_refused(states, example_set) -> None:
+    with pytest.raises(LabelError, match="soft labels"):
+        fit_quantiles(states, example_set.examples, SPEC)
 
 
 def test_an_ensemble_differs_by_the_problems_it_saw_and_agrees_on_what_is_clear(states, example_set) -> None:

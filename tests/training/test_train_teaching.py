@@ -27,6 +27,7 @@ from stepward.training.objectives.bce import BinaryCrossEntropy
 from stepward.training.objectives.bradley_terry import BradleyTerry
 from stepward.training.objectives.generalised import GeneralisedCrossEntropy
 from stepward.training.objectives.noisy import NoiseCorrected
+from stepward.training.objectives.per_output import PerOutput
 from stepward.training.objectives.pqm import QValueRanking
 from stepward.training.prefixes import per_prefix
 from stepward.training.siblings import only_compared
@@ -197,6 +198,33 @@ def test_the_python_face_takes_an_objective_by_name_and_choices(tiny_backbone, l
     with pytest.raises(LabelError, match="pqm needs hard labels"):
         soft = [(p, replace(m, labels=tuple(replace(x, value=0.5) for x in m.labels))) for p, m in learnable]
         stepward.train(soft, backbone=tiny_backbone, out=tmp_path / "b", objective="pqm", view="soft")
+
+
+@pytest.mark.parametrize(
+    "settings, says",
+    [
+        ({"objective": "binomial"}, "k of n.*view: soft"),
+        ({"mode": "public"}, "published checkpoint is not trained"),
+        ({"readout": Readout(layers=(), likelihood="so_far"), "mode": "frozen"}, "log-ratios are trained in the mode"),
+        ({"objective": "pqm", "balance": True}, "balance weighs the classes"),
+    ],
+)
+def test_a_recipe_that_cannot_train_is_refused_before_any_work(settings, says):
+    with pytest.raises(ConfigError, match=says):
+        TrainModel(source="labels", backbone="quickstart", **settings)
+
+
+def test_labels_that_all_say_the_same_are_refused(tiny_codec, tiny_backbone, learnable, tmp_path):
+    alike = [(p, replace(m, labels=tuple(replace(x, value=1.0) for x in m.labels))) for p, m in learnable]
+    made = StepExamples().build(tiny_codec, alike)
+    with pytest.raises(LabelError, match=r"every label says the same.*x 1'; bring good and bad"):
+        train(made, FROZEN, backbone=tiny_backbone, out=tmp_path / "prm")
+    assert not (tmp_path / "prm").exists()
+
+
+def test_two_objectives_need_two_heads(example_set):
+    with pytest.raises(LabelError, match="per_output teaches two outputs; got '1 taught'; set heads: two"):
+        replace(FROZEN, objective=PerOutput()).check(example_set)
 
 
 @pytest.fixture(scope="module")

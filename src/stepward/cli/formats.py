@@ -36,6 +36,9 @@ GROUPS = {
 }  # fmt: skip
 """Fields in the order they are shown; name, summary, source and notes stand above and below."""
 
+WIDE = 100
+"""Columns from which a format's family stands beside its name."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 
@@ -54,7 +57,7 @@ def command(context: typer.Context, json: AsJson = False) -> None:
         })  # fmt: skip
         return
     console = Console()
-    console.print(_table(list(FORMATS.values())))
+    console.print(_table(list(FORMATS.values()), summaries=console.width >= WIDE))
     if judges:
         console.print()
         console.print(_judge_table(list(judges.values())))
@@ -89,16 +92,17 @@ def show(
         console.print(Padding(Text(f"• {note}"), (0, 0, 0, 2)))
 
 
-def _table(formats: list[PRMFormat]) -> Table:
-    table = Table(box=None, header_style="bold", expand=True, pad_edge=False, padding=(0, 2, 0, 0))
+def _table(formats: list[PRMFormat], *, summaries: bool) -> Table:
+    table = Table(box=None, header_style="bold", expand=summaries, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("format", no_wrap=True)
-    table.add_column("family", no_wrap=True, overflow="ellipsis", ratio=1)
+    if summaries:
+        table.add_column("family", no_wrap=True, overflow="ellipsis", ratio=1)
     for column in ("marker", "score", "joined by"):
         table.add_column(column, no_wrap=True)
     for format in formats:
         table.add_row(
             f"[cyan]{format.name}[/]",
-            escaped(format.summary),
+            *([escaped(format.summary)] if summaries else []),
             f"turn {_shown(format.answer)}" if format.layout == "turns" else _shown(format.marker),
             _score(format),
             format.aggregation,

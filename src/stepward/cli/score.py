@@ -26,7 +26,9 @@ def command(
     model: Annotated[str, typer.Option(help="Folder of a reward model; by default the newest in runs/.")] = "",
     format: Annotated[str, typer.Option(help="Name or file of a published model's format, if it is not told.")] = "",
     base: Annotated[str, typer.Option(help="For an adapter: folder of the model that it changes.")] = "",
-    reference: Annotated[str, typer.Option(help="For an implicit model: folder of the model it started from.")] = "",
+    reference: Annotated[
+        str, typer.Option(help="For an implicit model: folder of the one it started from; or none.")
+    ] = "",
     judge: Annotated[str, typer.Option(help="Name or file of a judge's format: --policy scores, not a model.")] = "",
     policy: Annotated[str, typer.Option(help="For --judge: model folder, or smollm2.")] = "smollm2",
     votes: Annotated[int | None, typer.Option(help="For --judge: critiques; by default the format's.")] = None,
@@ -99,6 +101,9 @@ def _document(result: Any) -> dict[str, Any]:
         "problem": result.problem.text,
         "steps": list(result.labeled.trace.step_texts),
         "scores": list(scores.values),
+        "convention": scores.convention,
+        "target": scores.target,
+        "sees": scores.sees,
         "likely_error": result.likely_error,
         "scorer": {"maker": scores.scorer.maker, "revision": scores.scorer.revision},
         "spend": {name: value for name, value in asdict(scores.spend).items() if value},

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 from rich.console import Console
@@ -42,13 +43,36 @@ def command(
         "objective": objective,
         "view": view,
         "after_error": after_error,
-        "neutral": float(neutral) if neutral[:1].isdigit() else neutral,
+        "neutral": _neutral(neutral),
         "outcome_at": outcome_at,
         "heads": heads,
     }
     stages = {"labels": data_stage(labels, format), "model": model}
     run, results = Verb(name="train", stages=stages, seed=seed, overrides=set or [], to=to).run()
+    result, folder = cast("Mapping[str, Json]", results["model"]), str(run / "model" / "model")
     if json:
-        print_json({**results, "model": str(run / "model" / "model"), "run": str(run)})
+        print_json({"labels": results["labels"], "training": result, "model": folder, "run": str(run)})
     else:
-        Console().print(f"model: {run / 'model' / 'model'}", highlight=False, soft_wrap=True)
+        Console().print(f"{_told(result)}\nmodel: {folder}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _neutral(text: str) -> Json:
+    """A number where `text` is one; names are checked with the recipe."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _told(result: Mapping[str, Json]) -> str:
+    """What was learned from, what was left out, and how well what was held out was said."""
+    figures, lines = cast("Mapping[str, Json]", result["figures"]), []
+    lines.append(f"taught: {figures['labels']} labels on {figures['traces']} traces of {figures['problems']} problems")
+    for title in ("excluded", "notes"):
+        counted = cast("Mapping[str, Json]", result[title])
+        lines += [f"{'left out' if title == 'excluded' else 'noted'}: {n} {what}" for what, n in counted.items()]
+    loss = figures.get("held_out_loss")
+    lines.append(
+        f"held-out loss: {loss:.4f}" if isinstance(loss, float) else "held-out loss: none, no problem was held out"
+    )
+    return "\n".join(lines)

@@ -17,13 +17,16 @@ from stepward.evaluation.breakdown import break_down
 from stepward.evaluation.calibration_change import calibration_change
 from stepward.evaluation.choosing import choose
 from stepward.evaluation.decisions import decide
-from stepward.evaluation.evaluated import DataFacts, Evaluated, OtherLabeler, ScorerFigures, data_facts
+from stepward.evaluation.evaluated import DataFacts, Evaluated, Habits, OtherLabeler, ScorerFigures, data_facts
 from stepward.evaluation.failures import Failures, find_failures
 from stepward.evaluation.families import in_family, student_p
 from stepward.evaluation.groups import AXES
 from stepward.evaluation.material import Material, Settings
 from stepward.evaluation.pricing import UnitCost
 from stepward.evaluation.ranking import rank_views
+from stepward.evaluation.robustness.contract import Attempt
+from stepward.evaluation.robustness.habits import biases, outcome_drift
+from stepward.evaluation.robustness.report import is_usable
 from stepward.evaluation.steps import Judged, StepQuality, auroc_gain, flatten, judge_steps
 from stepward.metrics.bootstrap import rarer_problems
 from stepward.types import Spend
@@ -107,9 +110,12 @@ def _figures(material: Material, name: str, quality: StepQuality | None, failure
 
 
 def _judged(material: Material, figures: ScorerFigures, settings: Settings) -> ScorerFigures:
-    """The same with what is told of scorers alone, not of baselines: views, groups, decisions, calibration."""
+    """The same with what is told of scorers alone, not of baselines: habits, views, groups, decisions, calibration."""
     judged, seed = list(material.judged(figures.name).values()), settings.seed
-    if figures.role == "baseline" or not any(each.kept(to_first_error=False) for each in judged):
+    if figures.role == "baseline":
+        return figures
+    figures = replace(figures, habits=_habits(material, figures.name, judged, seed))
+    if not any(each.kept(to_first_error=False) for each in judged):
         return figures
     decided = decide(judged, material.problems, threshold=settings.threshold, seed=seed)
     found = replace(figures, views=rank_views(judged, seed=seed), decisions=decided)
@@ -117,6 +123,13 @@ def _judged(material: Material, figures: ScorerFigures, settings: Settings) -> S
         return found
     found = replace(found, groups=break_down(judged, material.domains, seed=seed, axes=("all", *AXES)))
     return _changed(material, found, judged, seed)
+
+
+def _habits(material: Material, name: str, judged: list[Judged], seed: int) -> Habits:
+    scored = [(Attempt(problem=material.problems[j.problem_id], labeled=j.labeled), j.scores) for j in judged]
+    conventions = [each.scores.convention for each in judged]
+    usable = [how for how in material.entrants[name].reduce if is_usable(how, conventions)]
+    return Habits(drift=outcome_drift(scored, seed=seed), biases=biases(scored, usable[:1], seed=seed))
 
 
 def _changed(material: Material, figures: ScorerFigures, judged: list[Judged], seed: int) -> ScorerFigures:

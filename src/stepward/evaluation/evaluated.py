@@ -23,6 +23,7 @@ from stepward.evaluation.calibration_change import CalibrationChange
 from stepward.evaluation.families import FamilyTest
 from stepward.evaluation.pricing import Rates, UnitCost
 from stepward.evaluation.ranking import RankView
+from stepward.evaluation.robustness.habits import Bias, OutcomeDrift
 from stepward.evaluation.steps import StepQuality
 from stepward.metrics.bootstrap import Interval
 from stepward.metrics.confusion import Confusion
@@ -83,6 +84,16 @@ class OtherLabeler:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """What a scorer does whatever the steps say."""
+
+    drift: OutcomeDrift
+    """How often the last step is the worst."""
+    biases: tuple[Bias, ...]
+    """How its first reducer goes with length and style where correctness is the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScorerFigures:
     """One scorer on the data."""
 
@@ -110,6 +121,8 @@ class ScorerFigures:
     """The same steps with its scores before calibration, where they were given."""
     changes: tuple[CalibrationChange, ...] = ()
     """What calibration did by policy and domain."""
+    habits: Habits | None = None
+    """None for a baseline."""
     failures: Mapping[str, int] = field(default_factory=dict)
     """By kind."""
     judged: int = 0

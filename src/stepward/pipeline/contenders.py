@@ -27,6 +27,7 @@ SINGLE, LEFT_OUT = "single", "left out"
 OWN_CORRECTED, OWN_ALONE = "own expert, corrected", "own expert, alone"
 BY_WORDS, BY_STEP = "router by words", "router by first step"
 NO_TEACHER = "no trace of this domain teaches"
+ALWAYS_RIGHT = "always right"
 BEST_CUE, OWN_CUES = "position and length", "position and length, own"
 
 
@@ -191,16 +192,18 @@ def questions(names: Sequence[str]) -> tuple[Question, ...]:
         Question(name="What are a domain's own labels worth to one model?", first=SINGLE, second=LEFT_OUT),
         Question(name="Do own labels alone beat all others' labels?", first=OWN_ALONE, second=LEFT_OUT),
         Question(name="Does one model beat position and length?", first=SINGLE, second=OWN_CUES),
+        Question(name="Does an expert beat position and length?", first=OWN_ALONE, second=OWN_CUES),
         Question(name="Does a model without own labels beat position and length?", first=LEFT_OUT, second=BEST_CUE),
     )
     return tuple(each for each in asked if {each.first, each.second} <= set(names))
 
 
 def _cues(taught: Sequence[LabeledTrace], judge: Parts) -> dict[str, dict[str, list[StepScores]]]:
-    """By baseline and domain, its scores."""
+    """By baseline and domain, its scores. Always right is a chance of 1: its likeliest first error is none."""
     traces = [labeled.trace for part in judge.values() for _, labeled in part.pairs]
     found: dict[str, dict[str, list[StepScores]]] = {}
     for name, scores in baseline_scores(taught, traces).items():
-        rest = iter(scores)
+        sure = [replace(each, values=(1.0,) * len(each)) for each in scores]
+        rest = iter(sure if name == ALWAYS_RIGHT else scores)
         found[name] = {domain: [next(rest) for _ in part.pairs] for domain, part in judge.items()}
     return found

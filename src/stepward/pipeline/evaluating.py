@@ -34,6 +34,7 @@ from stepward.pipeline.findings import (
     selection_table,
     step_table,
 )
+from stepward.pipeline.habit_tables import habit_tables
 from stepward.pipeline.labels.tables import agreement_table
 from stepward.reports import model as page
 from stepward.reports.compose import Disagreements, ScoreByPosition, first_below, view_trace
@@ -75,7 +76,7 @@ class EvaluationPage:
     def _sections(self, views: Sequence[page.TraceView]) -> list[page.Section]:
         found = {each.name: each.steps for each in self.record.scorers if each.steps is not None}
         sections = [*self._steps(found, views), *self._agreement(), *self._groups(), *self._calibration(found)]
-        return [*sections, *self._selection(), *self._disagreements(views)]
+        return [*sections, *self._selection(), *self._habits(), *self._disagreements(views)]
 
     def _steps(self, found: Mapping[str, StepQuality], views: Sequence[page.TraceView]) -> list[page.Section]:
         if not found:
@@ -132,6 +133,10 @@ class EvaluationPage:
         figure = selection_figure("Best of n", _drawn(record), record.pools)
         compared = filter(None, [differences_table(record)])
         return [page.Section(title="Best of n", blocks=(figure, costed, *compared))]
+
+    def _habits(self) -> list[page.Section]:
+        tables = habit_tables(self.record.scorers)
+        return [page.Section(title="Habits", blocks=tuple(tables))] if tables else []
 
     def _choice_cost(self, method: Method) -> UnitCost:
         """Of answering one problem at the largest n: writing the traces, and scoring them where that chooses."""

@@ -19,8 +19,8 @@ def view_trace(
 ) -> TraceView:
     """A labelled trace and its scores, by scorer name, as a view; add tags and the like with `dataclasses.replace`.
 
-    The likely first error is the first step that the first scorer shades below `threshold`. Raises
-    `ScoreError` where a scorer did not score every step.
+    The likely first error is the first step that the first scorer shades below `threshold`; it is not known where
+    that scorer only ranks (logits, log-ratios). Raises `ScoreError` where a scorer did not score every step.
     """
     trace = labeled.trace
     tracks = tuple(Track(scorer=name, values=s.values, convention=s.convention) for name, s in scores.items())
@@ -33,11 +33,16 @@ def view_trace(
         tracks=tracks,
         labels=labeled.labels,
         true_error=_true_error(labeled),
-        predicted_error=first_below(tracks[0], threshold) if tracks and trace.steps else None,
+        predicted_error=first_below(tracks[0], threshold) if tracks and trace.steps and not _ranks(scores) else None,
         answer=trace.answer if verdict is None or verdict.answer is None else verdict.answer,
         reference=problem.answer,
         verdict=None if verdict is None else verdict.outcome,
     )
+
+
+def _ranks(scores: Mapping[str, StepScores]) -> bool:
+    """Whether the first scorer says which step is better and not whether it is right."""
+    return next(iter(scores.values())).zero is None
 
 
 def _true_error(labeled: LabeledTrace) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +29,7 @@ Precision = Literal["float32", "bfloat16"]
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 UNREAD = ("pooler.",)
 """Starts of names of weights that an encoder's hidden states do not pass through."""
+VOCABULARIES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
 
 
 @dataclass(eq=False, kw_only=True)
@@ -122,6 +123,12 @@ def open_tokenizer(folder: Path, *, code: bool = False) -> Any:
     """
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+    if not code and not any((folder / name).is_file() for name in VOCABULARIES):
+        raise ModelError(
+            f"{folder} holds no tokenizer's vocabulary",
+            got=f"none of {', '.join(VOCABULARIES)}",
+            mend="copy the model's tokenizer.json there",
+        )
     opener: Any = PreTrainedTokenizerFast if (folder / "tokenizer.json").is_file() and not code else AutoTokenizer
     return opener.from_pretrained(folder, local_files_only=True, **({"trust_remote_code": True} if code else {}))
 
@@ -186,13 +193,30 @@ def _load(folder: Path, trust_remote_code: str) -> nn.Module:
             local_files_only=True,
             trust_remote_code=code,
             key_mapping={r"^pretrained_model\.": ""},  # what TRL's model with a value head puts before every name
+            ignore_mismatched_sizes=True,  # they are named below, in place of a report that nobody sees
             output_loading_info=True,
         )
+    _refuse_misshapen(folder, report["mismatched_keys"])
     missing = sorted(name for name in report["missing_keys"] if not name.startswith(UNREAD))
     if missing:
-        raise ModelError(f"{folder} lacks weights that its config.json asks for", got=missing[:8], mend="copy them")
+        raise ModelError(
+            f"{folder} lacks weights that its config.json asks for",
+            got=missing[:8],
+            mend="copy them, or the config.json that these weights were saved with",
+        )
     loaded: nn.Module = model.eval()
     return loaded
+
+
+def _refuse_misshapen(folder: Path, found: Iterable[tuple[str, Sequence[int], Sequence[int]]]) -> None:
+    """Raise `ModelError` where weights have other shapes than config.json says: (name, shape, shape asked for)."""
+    told = [f"{name} {list(own)}, not {list(asked)}" for name, own, asked in sorted(found)]
+    if told:
+        raise ModelError(
+            f"{folder} holds weights of other shapes than its config.json asks for",
+            got=told[:4],
+            mend="copy the config.json that these weights were saved with",
+        )
 
 
 @torch.no_grad()

@@ -20,6 +20,7 @@ from stepward.reward_models.heads import ScoreHead
 from stepward.reward_models.several.uncertain import Members
 from stepward.training.examples import Example
 from stepward.training.frozen import fit_head, fit_head_at
+from stepward.training.objectives.contract import StepTargets
 from stepward.training.objectives.pinball import Pinball
 from stepward.training.spec import TrainSpec
 
@@ -64,6 +65,7 @@ def fit_quantiles(
     heads = []
     for level in levels:
         objective = Pinball(levels=(level,), smooth=smooth)
+        objective.check(StepTargets.of(examples))
         heads.append(fit_head(states_RW, examples, replace(spec, objective=objective)).head)
     return FittedMembers(members, tuple(heads))
 

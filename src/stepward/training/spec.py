@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from typing import Literal
 
-from stepward.errors import ConfigError
+from stepward.errors import ConfigError, LabelError
 from stepward.reward_models.backbone import Precision
 from stepward.reward_models.checkpoint import Kind, Mode
 from stepward.reward_models.formats.record import PRMFormat
@@ -128,6 +128,8 @@ class TrainSpec:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.mode == "public":
+            raise ConfigError("a published checkpoint is not trained", got=self.mode, mend="frozen, lora or full")
         if not 0 <= self.held_out < 1:
             raise ConfigError("held_out is a share of the problems, in [0, 1)", got=self.held_out)
         if self.precision != "float32" and self.mode != "frozen":
@@ -151,7 +153,9 @@ class TrainSpec:
 
     def check(self, examples: ExampleSet) -> None:
         """Raise `LabelError` or `ConfigError` where `examples` do not hold what this training needs."""
-        self.objective.check(StepTargets.of(examples.examples))
+        targets = StepTargets.of(examples.examples)
+        self.objective.check(targets)
+        _check_classes(targets, examples.outputs)
         if examples.reads == "tokens" and (self.readout.pool != "read" or self.readout.likelihood != "none"):
             raise ConfigError(
                 "a target at every token needs a readout at the token itself",
@@ -176,6 +180,18 @@ class TrainSpec:
     def to_json(self) -> dict[str, Json]:
         """Plain data, with the objective's name."""
         return {**asdict(self), "objective": {"name": type(self.objective).__name__, **_fields(self.objective)}}
+
+
+def _check_classes(targets: StepTargets, outputs: int) -> None:
+    """Raise `LabelError` where all that an output is taught is one and the same."""
+    for output in range(outputs):
+        taught = targets.targets_S[(targets.weights_S > 0) & (targets.outputs_S == output)]
+        if len(taught) and bool((taught == taught[0]).all()):
+            raise LabelError(
+                "every label says the same, so a model would learn to say it of anything",
+                got=f"{len(taught)} x {float(taught[0]):g}" + (f" for output {output}" if output else ""),
+                mend="bring good and bad ones, or soft labels that differ (view: soft)",
+            )
 
 
 def _fields(objective: Objective) -> dict[str, Json]:

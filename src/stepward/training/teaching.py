@@ -13,6 +13,7 @@ from stepward.training.examples import ExampleSet, OutcomeExamples, StepExamples
 from stepward.training.intake import Intake, Pair
 from stepward.training.losses import balanced
 from stepward.training.objectives.bce import BinaryCrossEntropy
+from stepward.training.objectives.binomial import BinomialLikelihood
 from stepward.training.objectives.bradley_terry import BradleyTerry
 from stepward.training.objectives.contract import Objective
 from stepward.training.ratings import AS_READ, Neutral, check_neutral
@@ -102,11 +103,22 @@ class Teaching:
         others = [labeled for _, labeled in labels.agree_with]
         return (Agreement.of(others, disagree=self.disagree, alone=self.disagree),)
 
+    def check(self, objective: Objective) -> None:
+        """Raise `ConfigError` where `objective` cannot use labels as they are read here."""
+        if self.balance and not isinstance(objective, BinaryCrossEntropy):
+            raise ConfigError("balance weighs the classes of objective bce", got=objective, mend="balance: false")
+        if isinstance(objective, BinomialLikelihood) and self.view == "hard":
+            raise ConfigError(
+                "objective binomial learns k of n, which hard labels have lost", got="view: hard", mend="view: soft"
+            )
+
     def fitted(self, examples: ExampleSet, objective: Objective) -> tuple[ExampleSet, Objective]:
-        """`examples` without what `objective` has no use for, and `objective` with the class weight they ask for."""
-        if self.balance:
-            if not isinstance(objective, BinaryCrossEntropy):
-                raise ConfigError("balance weighs the classes of objective bce", got=objective, mend="balance: false")
+        """`examples` without what `objective` has no use for, and `objective` with the class weight they ask for.
+
+        Raises `ConfigError` where labels are not read as `objective` needs them.
+        """
+        self.check(objective)
+        if self.balance and isinstance(objective, BinaryCrossEntropy):
             objective = replace(objective, bad_weight=balanced(examples.examples).bad_weight)
         if isinstance(objective, BradleyTerry):
             examples = only_compared(examples, objective)

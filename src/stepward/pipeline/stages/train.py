@@ -64,6 +64,8 @@ class TrainModel(Teaching):
         super().__post_init__()
         check_trackers(self.track)
         objective = self._objective()
+        self.check(objective)
+        self._spec(objective, seed=0)  # raises now what would else be found when the labels are made
         if self.noise and not isinstance(objective, NoiseCorrected):
             raise ConfigError("noise sets the rates of objective noisy", got=self.objective, mend="objective: noisy")
         if self.second and self.heads == "one":

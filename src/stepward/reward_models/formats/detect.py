@@ -132,7 +132,7 @@ def _undecided(folder: Path, what: str, candidates: Iterable[PRMFormat]) -> Mode
     names = ", ".join(format.name for format in candidates)
     config = _json(folder / "config.json")
     said = f"{config.get('architectures') or 'no architectures'} of type {config.get('model_type', 'unknown')}"
-    mend = f"pass format=NAME, such as {names}" if names else "pass format=FILE with a format of your own"
+    mend = f"name its format (--format, format=): {names}" if names else "write a format of your own (--format FILE)"
     return ModelError(f"{folder} {what}", got=said, mend=mend)
 
 

@@ -15,6 +15,7 @@ from stepward.errors import ConfigError
 from stepward.reward_models.formats import chats, headed, images, plain, turns
 from stepward.reward_models.formats.record import PRMFormat
 from stepward.reward_models.formats.stepward_default import STEPWARD_DEFAULT
+from stepward.reward_models.generative.library import JUDGES
 from stepward.spelling import suggest
 from stepward.types import Json
 
@@ -35,7 +36,9 @@ def get_format(name: str) -> PRMFormat:
         return FORMATS[name]
     if Path(name).suffix in (".yaml", ".yml", ".json"):
         return read_format_file(Path(name))
-    raise ConfigError(f"no format is called {name!r}", mend=suggest(name, FORMATS))
+    if name in JUDGES:
+        raise ConfigError(f"{name!r} is a judge, which writes text", mend=f"score with --judge {name}")
+    raise ConfigError(f"no format is called {name!r}", mend=suggest(name, (*FORMATS, *JUDGES)))
 
 
 def read_format_file(path: Path) -> PRMFormat:
@@ -44,6 +47,8 @@ def read_format_file(path: Path) -> PRMFormat:
     Raises `ConfigError` for a missing file, for fields that no format has (with the nearest name) or that do not fit
     each other, and for a name that one of ours has already: scores carry it.
     """
+    if not path.is_file():
+        raise ConfigError(f"there is no format file {path}", mend="name a YAML or JSON file, or see `stepward formats`")
     try:
         text = path.read_text(encoding="utf-8")
         record: Json = json.loads(text) if path.suffix == ".json" else yaml_text.parse(text, str(path))

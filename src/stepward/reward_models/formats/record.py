@@ -26,6 +26,7 @@ from typing import Any, Literal
 
 from stepward import codec
 from stepward.errors import ConfigError, DataError
+from stepward.reduce import reducer
 from stepward.types import Convention, Json, Target
 
 Layout = Literal["plain", "chat", "turns"]
@@ -150,6 +151,10 @@ class PRMFormat:
         for wrong, says, got, mend in self._faults():
             if wrong:
                 raise ConfigError(f"format {self.name!r} {says}", got=got, mend=mend)
+        try:
+            reducer(self.aggregation)
+        except ConfigError as error:
+            raise ConfigError(f"format {self.name!r}: {error.what}", got=error.got, mend=error.mend) from None
 
     def _faults(self) -> tuple[tuple[bool, str, object, str], ...]:
         """Whether a rule is broken, what it says, what was got, how to mend it."""

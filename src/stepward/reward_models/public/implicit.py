@@ -29,7 +29,7 @@ from stepward.reward_models.backbone import Backbone
 from stepward.reward_models.encoding.codec import Encoded
 from stepward.reward_models.logprobs import token_logprobs
 from stepward.reward_models.reader import length_batches
-from stepward.reward_models.readout import TokenBatch
+from stepward.reward_models.token_batch import TokenBatch
 
 Reading = Literal["accumulated", "single"]
 REMEMBERED = 4_000_000

@@ -24,6 +24,8 @@ from stepward.reward_models.public.pathfinder import PathFinder
 from stepward.reward_models.reader import StepReader
 from stepward.types import Json, content_key
 
+NO_REFERENCE = Path("none")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
@@ -36,7 +38,8 @@ class Opening:
     base: Path | None = None
     """For an adapter, or a Stepward checkpoint whose backbone has moved: the model that it changes."""
     reference: Path | None = None
-    """For implicit reward models: the model that the log-ratio is taken to; None takes the log-probability alone."""
+    """For implicit reward models: the model that the log-ratio is taken to; `NO_REFERENCE` takes the log-probability
+    alone."""
     reading: Reading = "accumulated"
     """For implicit reward models: the value up to a step, or what the step added."""
     trust_remote_code: str = ""
@@ -53,6 +56,8 @@ def open_scorer(folder: Path, opening: Opening = Opening(), *, calibrated: bool 
         own = read_card(folder).format
         if opening.format not in (None, own):
             raise ConfigError(f"{folder} has its own format", got=own.name, mend="leave the format out")
+        if opening.reference is not None:
+            raise ConfigError(f"{folder} names its own reference", got=opening.reference, mend="leave it out")
         return ProcessRewardModel.load(folder, calibrated=calibrated, device=opening.device, backbone=opening.base)
     if opening.format is None and not any((folder / name).is_file() for name in PUBLISHED):
         return ProcessRewardModel.load(folder)  # says what is missing
@@ -91,6 +96,21 @@ def open_public(folder: Path, opening: Opening = Opening()) -> ProcessRewardMode
     return _model(folder, format, _reader(folder, format, opening), {})
 
 
+def _check_folders(folder: Path, format: PRMFormat, opening: Opening) -> None:
+    """Raise `ModelError` where a second model is named that is not read, or not named although it is."""
+    ratio = format.output == "log_ratio"
+    if ratio and opening.reference is None:
+        raise ModelError(
+            f"format {format.name!r} is read against a reference model, and none is named",
+            got=str(folder),
+            mend=f"--reference FOLDER{f' of {format.reference}' * bool(format.reference)}, or --reference none",
+        )
+    if not ratio and opening.reference is not None:
+        raise ModelError(f"format {format.name!r} reads one model", got=opening.reference, mend="leave reference out")
+    if opening.base is not None and not is_adapter(folder):
+        raise ModelError(f"{folder} is a whole model, no adapter", got=opening.base, mend="leave base out")
+
+
 def model_name(folder: Path) -> str:
     """What to call the model in `folder`: its name, or the repository's in the hub client's cache."""
     place = folder.absolute()
@@ -107,6 +127,7 @@ def _reader(folder: Path, format: PRMFormat, opening: Opening) -> StepReader:
 
 
 def _backbone(folder: Path, format: PRMFormat, opening: Opening) -> Backbone:
+    _check_folders(folder, format, opening)
     if is_adapter(folder):
         backbone = open_adapted(folder, format, base=opening.base, precision=opening.precision)
     else:
@@ -133,7 +154,7 @@ def _check_marker(backbone: Backbone, folder: Path) -> None:
 def _implicit(folder: Path, format: PRMFormat, opening: Opening) -> ProcessRewardModel:
     """Two language models on the same ids; one where no reference is named."""
     policy, reference = _backbone(folder, format, opening), None
-    if opening.reference is not None:
+    if opening.reference is not None and opening.reference != NO_REFERENCE:
         opened = Backbone.open(opening.reference, format, precision=opening.precision)
         opened.model.to(opening.device)
         reference = TraceLogprobs(backbone=opened, remembered=REMEMBERED)
@@ -159,6 +180,7 @@ def _model(folder: Path, format: PRMFormat, reader: LogitReader, notes: dict[str
         backbone=str(folder),
         backbone_revision=backbone.revision,
         precision=backbone.precision,
+        sees="prefix" if backbone.causal else "trace",
     )
     revision = content_key(backbone.revision, format.to_json(), backbone.precision, notes)
     return ProcessRewardModel(

@@ -31,8 +31,13 @@ class BinomialLikelihood(Pointwise):
     def check(self, targets: StepTargets) -> None:
         """Raise `LabelError` where a slot that counts has no trials, or its target is not k / n."""
         counted = targets.weights_S > 0
-        if bool((targets.trials_S[counted] < 1).any()):
-            raise LabelError("a binomial likelihood needs k of n at every label", mend="use objective bce, or rollouts")
+        without = int((targets.trials_S[counted] < 1).sum())
+        if without:
+            raise LabelError(
+                "a binomial likelihood needs k of n at every label",
+                got=f"{without} of {int(counted.sum())} labels without counts",
+                mend="use objective bce, or rollouts",
+            )
         successes = (targets.targets_S * targets.trials_S)[counted]
         if bool(((successes - successes.round()).abs() > 1e-3).any()):
             raise LabelError("targets are not k of n", mend="build the examples with the soft view and raw counts")

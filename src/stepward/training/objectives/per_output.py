@@ -3,8 +3,8 @@
     L = L_1(slots of output 0) + b L_2(slots of output 1)
 
 The published use is a validity head and a value head, both with squared error and b = 1 (BiRM, arXiv 2503.04618);
-recommended here: cross-entropy for the first and the binomial likelihood, or cross-entropy, for the second. With no
-slots of one output it is the other's objective. Which target each output means is the checkpoint's to say.
+recommended here: cross-entropy for the first and the binomial likelihood, or cross-entropy, for the second. A pass with
+no slots of one output has the other's loss alone. Which target each output means is the checkpoint's to say.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from stepward.config import build
-from stepward.errors import ConfigError
+from stepward.errors import ConfigError, LabelError
 from stepward.training.objectives.contract import Objective, Scope, StepTargets, check_weight
 from stepward.types import Convention, Json
 
@@ -51,7 +51,9 @@ class PerOutput:
         return found
 
     def check(self, targets: StepTargets) -> None:
-        """Raise `LabelError` where one of the objectives does."""
+        """Raise `LabelError` where one of the objectives does, or nothing teaches an output."""
+        if len(outputs := {*targets.outputs_S.tolist()}) != len(NAMES):
+            raise LabelError("per_output teaches two outputs", got=f"{len(outputs)} taught", mend="set heads: two")
         for output, objective in enumerate(self._objectives):
             objective.check(targets.where(targets.outputs_S == output))
 

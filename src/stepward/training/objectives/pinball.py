@@ -42,11 +42,16 @@ class Pinball(Pointwise):
         return level_S * error_S + self.smooth * softplus(-error_S / self.smooth)
 
     def check(self, targets: StepTargets) -> None:
-        """Raise `LabelError` where a slot teaches an output without a level, or every target is 0 or 1."""
-        if len(targets.outputs_S) and int(targets.outputs_S.max()) >= len(self.levels):
-            raise LabelError("a slot teaches an output that has no quantile", got=int(targets.outputs_S.max()))
+        """Raise `LabelError` unless each output has its level, or where every target is 0 or 1."""
         counted = targets.targets_S[targets.weights_S > 0]
         if bool(((counted == 0) | (counted == 1)).all()):
             raise LabelError(
                 "pinball needs soft labels: quantiles of 0 and 1 say nothing", mend="build the examples with view soft"
+            )
+        outputs = int(targets.outputs_S.max()) + 1 if len(targets) else 0
+        if outputs != len(self.levels):
+            raise LabelError(
+                f"pinball teaches one output for each of its {len(self.levels)} levels",
+                got=f"{outputs} outputs",
+                mend="name one level (levels: [0.5]), or add quantile heads to a frozen model (use: heads)",
             )
