@@ -1,10 +1,13 @@
-"""Pupils' grade-school solutions in which a teacher marked the first wrong step (Verify-then-Generate).
+"""Students' grade-school solutions in which a teacher marked the first wrong step (Verify-then-Generate).
+
+Who the students are the file does not say. In MathDial, whose dialogues look the same, a language model plays them
+(arXiv 2305.14536), so nothing here calls them people.
 
 `incorrect_index` is 0-based and `incorrect_step` repeats that step's text: a row where the two disagree is
 refused. Several teachers marked some of the solutions, and not always the same step; each mark is an
 example of its own (see `repeats.one_per_trace`). The last step is often the bare answer.
 
-With `corrected` the solution that the pupil came to in the end follows each row, a line a step, mostly one. The
+With `corrected` the solution that the student came to in the end follows each row, a line a step, mostly one. The
 authors' script takes it for right; nobody rated its steps, so their labels are of source "outcome". Licence: CC-BY-4.0.
 Paper: Stepwise Verification and Remediation of Student Reasoning Errors, arXiv 2407.09136.
 """
@@ -35,7 +38,7 @@ COLUMNS = Columns(
         CORRECTED,
     ),
 )
-PUPIL = Origin(maker="human:pupil")
+STUDENT = Origin(maker="given:student")
 TEACHER = Origin(maker="human:verify_then_generate")
 ENDED_RIGHT = StepLabel(target="prefix", value=1.0, source="outcome", origin=Origin(maker="given:verify_then_generate"))
 
@@ -71,7 +74,7 @@ class VerifyThenGenerate:
             name: row.values[name] for name in ("error_category", "error_description") if row.has(name)
         }
         with row.blame("student_incorrect_solution"):
-            trace = from_steps(problem.id, steps, separator="\n", origin=PUPIL, meta={**kept, **row.extras})
+            trace = from_steps(problem.id, steps, separator="\n", origin=STUDENT, meta={**kept, **row.extras})
         return Example(problem=problem, labeled=LabeledTrace(trace=trace, labels=labels))
 
 
@@ -79,7 +82,7 @@ def _correction(row: Row, tally: Tally) -> Example:
     problem = _problem(row)
     with row.blame(CORRECTED):
         lines = without_blanks(row.text(CORRECTED).split("\n"), tally).steps
-        trace = from_steps(problem.id, lines, separator="\n", origin=PUPIL)
+        trace = from_steps(problem.id, lines, separator="\n", origin=STUDENT)
     return Example(problem=problem, labeled=LabeledTrace(trace=trace, labels=(ENDED_RIGHT,) * len(trace)))
 
 

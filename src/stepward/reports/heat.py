@@ -22,7 +22,7 @@ LEAST = 0.15
 """Distance from the middle that the full shade stands for at least."""
 CELL_WIDTH, CELL_HEIGHT = 0.47, 0.27
 """Inches."""
-LETTER = 0.072
+LETTER = 0.064
 """Inches that a letter of a name takes about."""
 LONGEST_NAME = 34
 GAP = 0.4
@@ -36,7 +36,7 @@ def draw_heat(block: HeatMap) -> Canvas:
     rows = [one_line(name, LONGEST_NAME) for name in block.row_names]
     columns = [one_line(name, LONGEST_NAME) for name in block.column_names]
     left = 0.15 + LETTER * max(map(len, rows), default=0)
-    top = 0.45 + 0.7 * LETTER * max(map(len, columns), default=0)
+    top = 0.3 + 0.65 * LETTER * max(map(len, columns), default=0)
     right = 0.2 + 0.7 * LETTER * max(map(len, columns), default=0)
     heights = _places(block)
     wide, high = CELL_WIDTH * max(1, len(columns)), CELL_HEIGHT * (heights[-1] + 1 if heights else 1)
