@@ -189,7 +189,7 @@ def questions(names: Sequence[str]) -> tuple[Question, ...]:
         ),
         Question(name="Do they, if each is taught alone?", first=f"{BY_STEP}, alone", second=SINGLE),
         Question(name="Would a router that never errs?", first=OWN_CORRECTED, second=SINGLE),
-        Question(name="What are a domain's own labels worth to one model?", first=SINGLE, second=LEFT_OUT),
+        Question(name="Do a domain's own labels help one model?", first=SINGLE, second=LEFT_OUT),
         Question(name="Do own labels alone beat all others' labels?", first=OWN_ALONE, second=LEFT_OUT),
         Question(name="Does one model beat position and length?", first=SINGLE, second=OWN_CUES),
         Question(name="Does an expert beat position and length?", first=OWN_ALONE, second=OWN_CUES),

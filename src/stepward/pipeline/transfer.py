@@ -135,8 +135,8 @@ def summary(matrix: TransferMatrix) -> tuple[str, ...]:
         low, high = gain.value.low, gain.value.high
         answer = "Yes" if low > 0 else "No, it loses" if high < 0 else "It cannot be told"
         found.append(
-            f"{gain.question} {answer}: AUROC of {gain.first} less that of {gain.second} is {gain.value} "
-            f"in the mean of {gain.domains} domains."
+            f"{gain.question} {answer}: {gain.value} of AUROC "
+            f"({gain.first}, less {gain.second}; mean of {gain.domains} domains)."
         )
     return tuple(found)
 

@@ -49,13 +49,15 @@ def story_of(name: str, sides: Mapping[Side, Parts], reading: DomainReading, lef
     )
 
 
-def notes_of(heads: DomainHeads) -> list[str]:
-    """What heads lack."""
+def notes_of(heads: DomainHeads, read: Mapping[str, DomainReading]) -> list[str]:
+    """What heads lack, and what their cost leaves out."""
     kinds = {"corrected": heads.corrected, "alone": heads.alone, "left out": heads.left_out}
     named = [("single", heads.single)] + [
         (f"{d} {kind}", head) for kind, own in kinds.items() for d, head in own.items()
     ]
     found = [f"No expert of {name}: {why}." for name, why in heads.refused.items()]
+    if not any(each.computed for each in read.values()):
+        found.append("Engine seconds of the heads are 0 because every feature lay in the folder of features.")
     return [*found, *(f"Not calibrated: {name}, because {head.note}." for name, head in named if head.note)]
 
 

@@ -159,7 +159,7 @@ class CrossDomain:
             matrix=matrix,
             stories=tuple(story_of(name, sides, read[name], left[name]) for name in self.domains),
             lineup=lineup,
-            notes=notes_of(heads),
+            notes=notes_of(heads, read),
             rates=self.rates,
         )
         report = shown.report(self.title, provenance(shop))
