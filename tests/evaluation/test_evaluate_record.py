@@ -14,7 +14,6 @@ from stepward.evaluation.evaluated import Evaluated, data_facts, read_evaluated
 from stepward.evaluation.material import Entrant, Material, Settings
 from stepward.evaluation.ranking import rank_views
 from stepward.evaluation.steps import auroc_gain, judge_steps
-from stepward.pipeline.habit_tables import habit_tables
 from stepward.types import Spend
 
 
@@ -70,9 +69,6 @@ def test_habits_are_told_of_scorers_and_not_of_baselines() -> None:
     assert good.habits.drift.traces == 24 and good.habits.drift.last_is_lowest.value == pytest.approx(0.5)
     assert good.habits.drift.chance.value == pytest.approx(1 / 3)
     assert {each.how for each in good.habits.biases} == {"min"}
-    titles = [table.title for table in habit_tables([good, flat])]
-    assert titles == ["Outcome drift"] or titles == ["Outcome drift", "Length and style"]
-    assert habit_tables([good, flat])[0].rows[0][0] == "good" and not habit_tables([flat])
 
 
 def test_the_threshold_of_the_settings_decides() -> None:

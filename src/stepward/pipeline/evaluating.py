@@ -34,7 +34,7 @@ from stepward.pipeline.findings import (
     selection_table,
     step_table,
 )
-from stepward.pipeline.habit_tables import habit_tables
+from stepward.pipeline.habit_tables import Habits, habit_tables
 from stepward.pipeline.labels.tables import agreement_table
 from stepward.reports import model as page
 from stepward.reports.compose import Disagreements, ScoreByPosition, first_below, view_trace
@@ -135,8 +135,9 @@ class EvaluationPage:
         return [page.Section(title="Best of n", blocks=(figure, costed, *compared))]
 
     def _habits(self) -> list[page.Section]:
-        tables = habit_tables(self.record.scorers)
-        return [page.Section(title="Habits", blocks=tuple(tables))] if tables else []
+        found = [(each.name, each.habits) for each in self.record.scorers if each.habits is not None]
+        tables = habit_tables([Habits(name, habits.drift, habits.biases) for name, habits in found])
+        return [page.Section(title="Habits", blocks=tables)] if tables else []
 
     def _choice_cost(self, method: Method) -> UnitCost:
         """Of answering one problem at the largest n: writing the traces, and scoring them where that chooses."""

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from stepward.evaluation.robustness.contract import ExpectedKind
 from stepward.evaluation.robustness.figures import TOLERANCE, AggregateFigures, PerturbationFigures
-from stepward.evaluation.robustness.habits import Bias, Trait
 from stepward.evaluation.robustness.report import RobustnessReport
 from stepward.evaluation.robustness.suffix.figures import KindFigures, SuffixReport
 from stepward.metrics.bootstrap import Interval
-from stepward.pipeline.costs import without_empty
+from stepward.pipeline.habit_tables import INTERVALS
 from stepward.reports import model as page
 from stepward.reports.tables import cell_text
 
 Columns = tuple[tuple[str, Callable[[PerturbationFigures], page.Cell]], ...]
 FLIPS_BY = "geometric_mean"
-INTERVALS = "Intervals: 95%, bootstrap over problems."
 
 
 def expectation_tables(report: RobustnessReport) -> tuple[page.Table, ...]:
     """One table a kind of expectation, without those of which there is nothing."""
     kinds = [_kind_table(report, kind) for kind in ("drop", "invariant", "no_rise")]
     return tuple(table for table in kinds if table.rows)
-
-
-def habit_tables(report: RobustnessReport) -> tuple[page.Table, ...]:
-    """Where the lowest score stands, and what length does to the aggregates."""
-    return tuple(table for table in (_drift_table(report), _bias_table(report)) if table.rows)
 
 
 def aggregate_tables(report: RobustnessReport) -> tuple[page.Table, ...]:
@@ -95,44 +88,6 @@ def _gap_table(report: RobustnessReport) -> page.Table:
     return page.Table(
         title="Deletion gap", columns=("aggregate", "scored anew", "frozen"), rows=rows, note=note + INTERVALS
     )
-
-
-def _drift_table(report: RobustnessReport) -> page.Table:
-    drift = report.drift
-    cells = (drift.traces, estimate(drift.last_is_lowest), estimate(drift.chance))
-    rows: tuple[tuple[page.Cell, ...], ...] = (("lowest score at the last step", *cells),) if drift.traces else ()
-    note = (
-        "Share of traces of two steps or more; chance is the mean of 1 / steps. Far above it, the scorer waits for the "
-        f"answer: it judges outcomes, not steps. {INTERVALS}"
-    )
-    return page.Table(
-        title="Outcome drift", columns=("diagnostic", "traces", "share", "by chance"), rows=rows, note=note
-    )
-
-
-def _bias_table(report: RobustnessReport) -> page.Table:
-    """One row an aggregate and trait; right and wrong traces side by side."""
-    found = {(each.how, each.trait, each.right): each for each in report.bias}
-    pairs = dict.fromkeys((each.how, each.trait) for each in report.bias)
-    told = [(f"{how}, {trait}", *_biased(found, how, trait)) for how, trait in pairs]
-    rows = [row for row in told if any(cell is not None for cell in row[1:])]
-    sizes = {right: next((each.traces for each in report.bias if each.right is right), 0) for right in (True, False)}
-    note = (
-        f"Rank correlation of the aggregate with a trait, over {sizes[True]} right and {sizes[False]} wrong traces. "
-        "Within: of deviations from the mean of the problem's traces of that correctness. Markup and assurance: share "
-        f'of characters, and of words like "clearly". A trait that does not vary is left out. {INTERVALS}'
-    )
-    columns = ("aggregate, trait", "right", "right, within", "wrong", "wrong, within")
-    return without_empty(page.Table(title="Length and style", columns=columns, rows=tuple(rows), note=note))
-
-
-def _biased(found: Mapping[tuple[str, Trait, bool], Bias], how: str, trait: Trait) -> list[page.Cell]:
-    both = [found.get((how, trait, right)) for right in (True, False)]
-    return [cell for each in both for cell in ((None, None) if each is None else _correlations(each))]
-
-
-def _correlations(each: Bias) -> tuple[page.Cell, page.Cell]:
-    return estimate(each.correlation), estimate(each.within)
 
 
 def left_out_table(report: RobustnessReport) -> page.Table:

@@ -12,12 +12,11 @@ from stepward.evaluation.robustness.report import RobustnessReport
 from stepward.evaluation.robustness.suffix.figures import SuffixReport
 from stepward.metrics.bootstrap import Interval
 from stepward.pipeline.costs import without_empty
+from stepward.pipeline.habit_tables import INTERVALS, Habits, habit_tables
 from stepward.pipeline.robustness import (
-    INTERVALS,
     aggregate_tables,
     estimate,
     expectation_tables,
-    habit_tables,
     left_out_table,
 )
 from stepward.pipeline.suffixes import attack_blocks, attack_line
@@ -44,6 +43,7 @@ class RobustnessPage:
     def report(self, title: str, provenance: page.Provenance) -> page.Report:
         """The whole page."""
         attacks = tuple(block for found in self.attacks for block in attack_blocks(found))
+        habits = Habits(None, self.suite.drift, self.suite.bias)
         titled = (
             ("Perturbations", expectation_tables(self.suite), " ".join(self._expected())),
             (
@@ -52,7 +52,11 @@ class RobustnessPage:
                 "How high a wrong solution is lifted by one who sees the scores.",
             ),
             ("Aggregates", aggregate_tables(self.suite), ""),
-            ("Habits", habit_tables(self.suite), "Of the solutions as they are."),
+            (
+                "Habits",
+                habit_tables([habits]),
+                "Of the solutions as they are.",
+            ),
             ("Coverage", (self._left_out(),), "What could not be perturbed or scored, and why."),
         )
         sections = tuple(

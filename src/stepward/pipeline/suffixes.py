@@ -24,7 +24,8 @@ from stepward.evaluation.robustness.suffix.figures import (
 )
 from stepward.evaluation.robustness.suffix.victims import Victim, sides
 from stepward.pipeline.costs import without_empty
-from stepward.pipeline.robustness import INTERVALS, estimate
+from stepward.pipeline.habit_tables import INTERVALS
+from stepward.pipeline.robustness import estimate
 from stepward.pipeline.workshop import Chunks, Workshop
 from stepward.reports import model as page
 from stepward.reports.tables import cell_text
